@@ -1,0 +1,174 @@
+/**
+ * The log: what this system needs of Kafka, and no more. Two implementations, runtime/log-kafka.ts and
+ * runtime/log-embedded.ts, are held by one contract suite (test/contract/log.contract.ts).
+ *
+ * Offsets are numbers: 2^53 records a partition is more than a century at a million a second.
+ * Times are milliseconds. Every topic of ours is stamped by the broker (LogAppendTime).
+ */
+
+export interface LogRecord {
+  readonly offset: number;
+  /** The broker's stamp. */
+  readonly timestamp: number;
+  readonly key: Buffer | null;
+  /** null is a tombstone. */
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, Buffer>>;
+}
+
+/** Some records of one partition, in order. Offsets may have gaps (transaction markers, compaction). */
+export interface LogBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: readonly LogRecord[];
+  /** The next offset to read after this batch: beyond the gaps, as far as known. */
+  readonly nextOffset: number;
+  /** The partition's end as of the fetch: the first offset that a reader of committed records cannot read yet. */
+  readonly endOffset: number;
+}
+
+export interface OutRecord {
+  readonly key: string | Buffer | null;
+  readonly value: Buffer | null;
+  /** Only where the key does not choose it (murmur2 as Kafka's default partitioner). */
+  readonly partition?: number;
+  readonly headers?: Readonly<Record<string, string | Buffer>>;
+}
+
+export interface TopicRecords {
+  readonly topic: string;
+  readonly records: readonly OutRecord[];
+}
+
+/** What the broker said of one partition's part of a send. */
+export interface Appended {
+  readonly topic: string;
+  readonly partition: number;
+  readonly baseOffset: number;
+  /** The broker's stamp on these records. */
+  readonly timestamp: number;
+}
+
+export interface TopicSpec {
+  readonly name: string;
+  readonly partitions: number;
+  readonly cleanup: 'delete' | 'compact';
+  /** For `delete`: how long records are kept at least. */
+  readonly retention_ms?: number;
+}
+
+export interface PartitionOffsets {
+  readonly partition: number;
+  readonly start: number;
+  /** The end for a reader of committed records (last stable offset). */
+  readonly end: number;
+}
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/**
+ * Sends without a transaction, idempotently. **One send is under way at a time, its retries included**;
+ * later calls wait their turn in order (concurrent sends of one idempotent kafkajs producer lose
+ * acknowledged records after a fault). A send that rejects may be given again as it was: what the broker
+ * already has of it is not doubled as far as the client can know; readers drop the rest by ordinal.
+ */
+export interface LogProducer {
+  /** Resolves once every record is acknowledged by the broker. Rejects with LOG_UNAVAILABLE (retriable). */
+  send(batches: readonly TopicRecords[]): Promise<readonly Appended[]>;
+  close(): Promise<void>;
+}
+
+export interface TransactionOffsets {
+  readonly group: string;
+  readonly offsets: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[];
+}
+
+/**
+ * One transactional id. In order: `fence()` once, then `commit` one at a time.
+ * - ABORTED (retriable): nothing of it is readable; call commit again with the same content.
+ * - COMMIT_UNKNOWN: the answer was lost. Call `reopen()`: a new producer with the same id, which settles
+ *   the old transaction one way or the other; then read what was committed and decide.
+ * - FENCED: another producer has taken the id; this one is of no more use.
+ */
+export interface LogTransactions {
+  /** Begins and aborts an empty transaction: from then on every earlier holder of the id is fenced. */
+  fence(): Promise<void>;
+  /** All or nothing. Begins with a record, never with offsets; `batches` must hold at least one record. */
+  commit(batches: readonly TopicRecords[], offsets?: TransactionOffsets): Promise<void>;
+  reopen(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface GroupOptions {
+  readonly group: string;
+  readonly topics: readonly string[];
+  /** Where to begin when the group has no offset. Default `start`. */
+  readonly from?: 'start' | 'end';
+  /** Called once for each (re)assignment, before any batch of a newly assigned partition is handed over. */
+  readonly onAssigned?: (partitions: readonly TopicPartition[]) => Promise<void>;
+  /** These are no longer ours; work on them must stop and must not be committed. Also called on close. */
+  readonly onRevoked?: (partitions: readonly TopicPartition[]) => Promise<void>;
+  /**
+   * One batch of a partition at a time; the next one of that partition is fetched when this resolves, so
+   * a slow consumer is never flooded. Different partitions run side by side. While it runs, membership in
+   * the group is kept alive. If it rejects, the batch is handed over again after a pause.
+   */
+  readonly onBatch: (batch: LogBatch) => Promise<void>;
+}
+
+export interface GroupConsumer {
+  /** Takes these as the group's positions (the next offset to read); rejects with LOG_UNAVAILABLE. */
+  commit(offsets: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[]): Promise<void>;
+  /** The next batch of this partition begins here. Call it within onAssigned or onBatch. */
+  seek(position: TopicPartition & { readonly offset: number }): void;
+  /** What is assigned now. */
+  readonly assignment: readonly TopicPartition[];
+  close(): Promise<void>;
+}
+
+export interface FollowOptions {
+  readonly topics: readonly string[];
+  /** Every partition of these topics is read, from here on, with no group. */
+  readonly from: 'start' | 'end' | { readonly timestamp: number };
+  /** As in GroupOptions. */
+  readonly onBatch: (batch: LogBatch) => Promise<void>;
+}
+
+export interface Follower {
+  /** Resolves when everything that was there at the call of `follow` has been handed over (at once if nothing was). */
+  readonly caughtUp: Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ReadOptions extends TopicPartition {
+  /** The first offset to read; the log's start if it is below that. */
+  readonly from: number;
+  /** The first offset not to read; the partition's end at the call if not given. */
+  readonly to?: number;
+  readonly onBatch: (batch: LogBatch) => void | Promise<void>;
+}
+
+/** Every reader reads committed records only. All methods reject with LOG_UNAVAILABLE when the log cannot be reached. */
+export interface Log {
+  /**
+   * Makes the topics that are not there; returns the names of those made by this call. A topic that is
+   * there with another number of partitions is LOG_MISMATCH: the number is fixed when topics are made.
+   */
+  ensureTopics(topics: readonly TopicSpec[]): Promise<readonly string[]>;
+  partitions(topic: string): Promise<number>;
+  offsets(topic: string): Promise<readonly PartitionOffsets[]>;
+  /** The positions committed by a group; null where there is none. */
+  committed(group: string, topic: string): Promise<readonly (number | null)[]>;
+  producer(): Promise<LogProducer>;
+  transactions(transactionalId: string): Promise<LogTransactions>;
+  consume(options: GroupOptions): Promise<GroupConsumer>;
+  follow(options: FollowOptions): Promise<Follower>;
+  /** Reads a stretch of one partition and resolves when all of it was handed over. */
+  read(options: ReadOptions): Promise<void>;
+  /** Resolves if the log answers now. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,54 @@
+/**
+ * The durable store: CockroachDB or PostgreSQL (connectors/cockroach/). Tables as in contract.md,
+ * "Tables and keys". Every write is guarded, so that applying anything twice, or late, changes nothing.
+ */
+import type { Diff, UserState } from '../schemas/generated.ts';
+import type { HistoryEntry, PresenceBlob } from '../schemas/presence.ts';
+import type { Progress } from './presence-cache.ts';
+
+/** A record of presence.state, as the sink read it. */
+export interface StateRow {
+  readonly state: UserState;
+  readonly partition: number;
+  /** Its offset in presence.state: the guard, with the epoch. */
+  readonly offset: number;
+}
+
+export interface HistoryQuery {
+  /** The user's key. */
+  readonly key: string;
+  /** ms, inclusive. */
+  readonly from: number;
+  /** ms, exclusive. */
+  readonly to: number;
+  readonly limit: number;
+  /** As returned in `next`; BAD_INPUT if it is not one of ours. */
+  readonly cursor?: string;
+  /** `self`: the truth; `others`: what others saw. */
+  readonly view: 'self' | 'others';
+}
+
+export interface HistoryPage {
+  /** Newest first. */
+  readonly entries: readonly HistoryEntry[];
+  readonly next: string | null;
+}
+
+export interface StoreRead {
+  readonly blobs: readonly (PresenceBlob | null)[];
+  readonly progress: ReadonlyMap<number, Progress>;
+}
+
+/** Methods reject with STORE_UNAVAILABLE (retriable) when the database cannot be reached; 40001 and lost connections are retried inside. */
+export interface PresenceStore {
+  /** Brings the schema up to date. Safe when several processes do so at once. */
+  migrate(): Promise<void>;
+  /** Users newer by (epoch, offset), the device rows of those users, and the progress, in one transaction. */
+  applyStates(rows: readonly StateRow[], progress: readonly Progress[]): Promise<void>;
+  /** Transitions not there yet, by (epoch, version). */
+  applyDiffs(diffs: readonly Diff[]): Promise<void>;
+  read(keys: readonly string[]): Promise<StoreRead>;
+  history(query: HistoryQuery): Promise<HistoryPage>;
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,236 @@
+// GENERATED from schemas/*.avsc by scripts/generate-schemas.ts. Do not edit.
+
+export const deliveryKindSymbols = ['lost', 'restate'] as const;
+export type DeliveryKind = (typeof deliveryKindSymbols)[number];
+
+/** What the topologies say to one gateway (key = gateway_id). At least once; repeats are harmless. */
+export interface Delivery {
+  /** lost: that connection no longer speaks for its device. restate: say hello anew for every device held on that partition. */
+  kind: DeliveryKind;
+  gateway_id: string;
+  user_id: string | null;
+  device_id: string | null;
+  connection_id: string | null;
+  partition: number | null;
+}
+
+export const audienceSymbols = ['all', 'self', 'others'] as const;
+export type Audience = (typeof audienceSymbols)[number];
+
+export const stateSymbols = ['dnd', 'busy', 'online', 'away', 'offline', 'invisible'] as const;
+export type State = (typeof stateSymbols)[number];
+
+export const causeSymbols = ['signal', 'goodbye', 'silence', 'ttl', 'gateway_lost', 'override', 'override_cleared', 'override_expired', 'failover'] as const;
+export type Cause = (typeof causeSymbols)[number];
+
+export const sourceSymbols = ['manual', 'app', 'inferred'] as const;
+export type Source = (typeof sourceSymbols)[number];
+
+/** One change of a user's effective state, or of what others see of it. */
+export interface Diff {
+  /** The user's key. */
+  user_id: string;
+  /** Who sees it: `version` rises with all and self, `public_version` with all and others. */
+  audience: Audience;
+  from: State;
+  to: State;
+  /** When the signal came, or the deadline passed, that decided it. */
+  at: number;
+  epoch: number;
+  version: number;
+  public_version: number;
+  cause: Cause;
+  source: Source;
+  /** The device that decided it, where one did. */
+  device_id: string | null;
+  /** 32 hex digits of the deciding signal's trace. */
+  trace_id: string | null;
+  /** The gateway's clock at the deciding signal, 0 for deadlines. For measuring. */
+  received_at: number;
+  log: number;
+  /** The input record that decided it, or at which the deadline was found passed. */
+  offset: number;
+}
+
+/** A watcher's kept subscription list, whole. */
+export interface Interest {
+  /** The watcher's key. */
+  watcher: string;
+  /** Keys of the watched, in the watcher's order. */
+  user_ids: string[];
+  updated_at: number;
+  /** Names this write, so that its writer knows when it has been read back. */
+  revision: string;
+}
+
+export interface GatewayLease {
+  gateway_id: string;
+  /** The stamp of its last record. */
+  stamp: number;
+  /** The lease clock at its last record. */
+  lease: number;
+  dead: boolean;
+  /** The highest ordinal seen. */
+  ordinal: number;
+  /** Ordinals that never came. */
+  missing: number;
+  /** Ordinals that came again and were dropped. */
+  repeated: number;
+}
+
+/** What a partition of the presence topology knows beside its users. In presence.state under the key `#<partition>`, written in every transaction. */
+export interface PartitionState {
+  partition: number;
+  /** name@version of the topology that wrote it. */
+  topology: string;
+  epoch: number;
+  log: number;
+  /** The first input offset not processed. */
+  offset: number;
+  /** The partition's time: the highest broker's stamp consumed. 0 before the first record. */
+  stamp: number;
+  /** The lease clock, ms. */
+  lease: number;
+  /** How much of the coming steps counts for nothing, after a hole, ms. */
+  settle: number;
+  /** L: the first input offset that not all user records hold. */
+  tail_offset: number;
+  /** The partition's time before tail_offset. */
+  tail_stamp: number;
+  tail_lease: number;
+  tail_settle: number;
+  gateways: GatewayLease[];
+  /** The ledger: ordinals missing, all gateways ever. */
+  missing: number;
+  /** Repeats dropped, all gateways ever. */
+  repeated: number;
+}
+
+export const signalKindSymbols = ['hello', 'heartbeat', 'goodbye', 'silence', 'override_set', 'override_cleared', 'marker', 'tick', 'cut'] as const;
+export type SignalKind = (typeof signalKindSymbols)[number];
+
+/** Everything that a client, an operator or a gateway says of a user; and, with no user, what moves a partition's time on. The presence topology's only input. Which fields a kind needs is checked by schemas/signal.ts; a signal that lacks one goes to presence.dlq. */
+export interface Signal {
+  kind: SignalKind;
+  /** The user's key: user_id in the default tenant, tenant/user_id in any other. Empty for marker, tick and cut. */
+  user_id: string;
+  /** Who wrote it; new at each start of a gateway. Empty for tick and cut. */
+  gateway_id: string;
+  /** The gateway's running number on this partition, from 1, kept through resends. On a marker: the last one given. 0: none. */
+  ordinal: number;
+  /** The gateway's clock when the signal came. For measuring only, never for deciding. */
+  received_at: number;
+  device_id: string | null;
+  session_id: string | null;
+  /** The stream connection that says it; null for HTTP. */
+  connection_id: string | null;
+  /** Heartbeats only: 0 to 2^53-1, rising within a session. */
+  seq: number | null;
+  /** What the client states; null keeps what the session last said. `invisible` only in override_set. */
+  state: State | null;
+  source: Source | null;
+  /** HTTP heartbeats: how long it speaks for its device, on the lease clock. */
+  ttl_ms: number | null;
+  /** A hello written to repair a picture: takes a device only from itself, from no holder or from a dead gateway. */
+  restated: boolean;
+  /** Silence: how long before this signal the last beat was. */
+  silent_ms: number | null;
+  /** Marker: how many devices this gateway holds on this partition. */
+  devices: number | null;
+  /** Marker: their hash, see schemas/holdings.ts. */
+  devices_hash: number | null;
+  /** Marker: every device held was stated anew at this ordinal or above; holds with an older one are void. */
+  restated_from: number | null;
+  override_id: string | null;
+  /** Override: holds until then (broker's stamps). */
+  until: number | null;
+  /** Override: holds for this long after the broker's stamp. Not together with until. */
+  ttl_s: number | null;
+  /** Override: why. */
+  reason: string | null;
+  /** Override: who set or cleared it, if not the user. */
+  actor: string | null;
+  /** Cut: the epoch that begins here. */
+  epoch: number | null;
+}
+
+export interface Override {
+  override_id: string;
+  state: State;
+  until: number | null;
+  reason: string | null;
+  set_at: number;
+  actor: string | null;
+}
+
+export interface ReplacedSession {
+  session_id: string;
+  until_lease: number;
+}
+
+export interface Device {
+  device_id: string;
+  session_id: string;
+  /** The last accepted one of the session; -1 for none. */
+  seq: number;
+  /** What the session last said, or inherited; inferred online where it said nothing. */
+  state: State;
+  source: Source;
+  last_seen: number;
+  /** The connection that holds the device. */
+  connection_id: string | null;
+  /** That connection's gateway: the hold counts while it lives. */
+  gateway_id: string | null;
+  /** The ordinal of the signal that took the hold. */
+  hold_ordinal: number;
+  /** A background beat speaks for the device until then. */
+  ttl_lease: number | null;
+  /** After a goodbye: counts until then. */
+  grace_lease: number | null;
+  /** Not live: forgotten then. */
+  forget_lease: number | null;
+  /** traceparent of the goodbye whose grace is running. */
+  trace: string | null;
+  replaced: ReplacedSession[];
+}
+
+export interface Ghost {
+  device_id: string;
+  state: State;
+  source: Source;
+  grace_lease: number;
+  trace: string | null;
+}
+
+export interface PublicView {
+  version: number;
+  state: State;
+  source: Source;
+  since: number;
+  last_seen: number | null;
+  /** While the user is invisible: the devices that others see in the grace of their goodbye. null: others see the devices as they are. */
+  ghosts: Ghost[] | null;
+}
+
+/** The full presence of one user, as of a cut: the changelog, what sinks materialise, and what is restored from. Deadlines ending in _lease are on the partition's lease clock; every other time is a broker's stamp, in milliseconds. */
+export interface UserState {
+  /** The user's key: user_id, or tenant/user_id. */
+  user_id: string;
+  epoch: number;
+  version: number;
+  /** The effective state last emitted. */
+  state: State;
+  source: Source;
+  /** The `at` of the diff that began the state; 0 where there was none. */
+  since: number;
+  /** The newest sign of life of any device; null if there never was one. */
+  last_seen: number | null;
+  override: Override | null;
+  devices: Device[];
+  /** What others see. */
+  public: PublicView;
+  /** Which input log `offset` is of; 0 is this region's own. */
+  log: number;
+  /** The first input offset that this record does not hold. */
+  offset: number;
+}

@@ -1,0 +1,23 @@
+/** The names of the topics (contract.md, "Topics"). Partitions and retention are in topology/topics.ts. */
+export const topicNames = {
+  signals: 'presence.signals',
+  state: 'presence.state',
+  diffs: 'presence.diffs',
+  interest: 'presence.interest',
+  routes: 'presence.routes',
+  deliveries: 'presence.deliveries',
+  deadLetters: 'presence.dlq',
+} as const;
+
+/** The subjects under which the values' schemas are registered. */
+export const subjects = {
+  Signal: 'presence.signals-value',
+  UserState: 'presence.state-value',
+  PartitionState: 'presence.state-partition-value',
+  Diff: 'presence.diffs-value',
+  Interest: 'presence.interest-value',
+  Delivery: 'presence.deliveries-value',
+} as const;
+
+/** The key of a partition's own record in presence.state: `#` cannot stand in a user's key. */
+export const partitionKey = (partition: number): string => `#${partition}`;
