@@ -1,10 +1,22 @@
 /**
  * Avro values in Confluent wire format: a zero byte, the schema's id (4 bytes, big endian), the value.
  * Ids are resolved once; encoding and decoding are synchronous.
+ *
+ * **Model.** `createCodecs` registers today's schemas and so learns the ids to write. To read, each codec
+ * keeps a resolver for each id it has met: values of today's schema are read directly, values of another
+ * version through avsc's resolver into today's fields. Which ids are known is shared by all codecs: an id
+ * met for the first time is fetched by `prepare`, before the batch that it is in is decoded.
  */
+import type avro from 'avsc';
+import { hasCode, PresenceError } from '../base/errors.ts';
+import type { SchemaRegistry } from '../ports/schema-registry.ts';
+import { avroType, readSchema, type SchemaName, schemaNames } from './avsc.ts';
 import type { Delivery, Diff, Interest, PartitionState, Signal, UserState } from './generated.ts';
+import { checkSignal } from './signal.ts';
+import { subjects } from './topics.ts';
 
 export interface ValueCodec<T> {
+  /** The same value gives the same bytes. Throws INTERNAL for a value that is not of its type. */
   encode(value: T): Buffer;
   /** Throws UNDECODABLE. The writer's schema must be known: see `Codecs.prepare`. */
   decode(bytes: Buffer): T;
@@ -25,3 +37,190 @@ export interface Codecs {
    */
   prepare(values: Iterable<Buffer | null>): Promise<void> | undefined;
 }
+
+export interface CodecOptions {
+  readonly registry: SchemaRegistry;
+  /** Schemas to write and read with instead of today's own, by name; for tests. */
+  readonly schemas?: Partial<Readonly<Record<SchemaName, object>>>;
+}
+
+/** Registers the six schemas (rejects with SCHEMA_REFUSED or LOG_UNAVAILABLE) and builds their codecs. */
+export async function createCodecs(options: CodecOptions): Promise<Codecs> {
+  const writers = new WriterSchemas(options.registry);
+  const ids = new Map<SchemaName, number>();
+  const types = new Map<SchemaName, avro.Type>();
+  for (const name of schemaNames) {
+    const schema = options.schemas?.[name] ?? readSchema(name);
+    const id = await options.registry.register(subjects[name], schema);
+    ids.set(name, id);
+    types.set(name, writers.add(id, schema));
+  }
+  const codec = <T>(name: SchemaName): AvroCodec<T> => new AvroCodec<T>(name, ids.get(name)!, types.get(name)!, writers);
+  const signal = codec<Signal>('Signal');
+  return {
+    signal: {
+      encode: (value) => signal.encode(value),
+      decode: (bytes) => {
+        const value = signal.decode(bytes);
+        const faults = checkSignal(value);
+        if (faults !== null) throw undecodable('Signal', faults);
+        return value;
+      },
+    },
+    userState: codec<UserState>('UserState'),
+    partitionState: codec<PartitionState>('PartitionState'),
+    diff: codec<Diff>('Diff'),
+    interest: codec<Interest>('Interest'),
+    delivery: codec<Delivery>('Delivery'),
+    prepare: (values) => writers.prepare(values),
+  };
+}
+
+const HEADER = 5;
+
+function undecodable(at: string, message: string, cause?: unknown): PresenceError {
+  return new PresenceError('UNDECODABLE', `${at}: ${message}`, { at, retriable: false, cause });
+}
+
+/** The id in the header; -1 where there is no such header. */
+const idOf = (bytes: Buffer): number => (bytes.length >= HEADER && bytes[0] === 0 ? bytes.readUInt32BE(1) : -1);
+
+/** Ids remembered as unknown; at the limit all are forgotten and asked again, so that garbage cannot fill the memory. */
+const UNKNOWN_IDS_MAX = 10_000;
+
+/** The schemas that values were written with, by id. */
+class WriterSchemas {
+  readonly #registry: SchemaRegistry;
+  readonly #types = new Map<number, avro.Type>();
+  readonly #unknown = new Set<number>();
+  readonly #underWay = new Map<number, Promise<void>>();
+
+  constructor(registry: SchemaRegistry) {
+    this.#registry = registry;
+  }
+
+  add(id: number, schema: object): avro.Type {
+    const type = avroType(schema);
+    this.#types.set(id, type);
+    return type;
+  }
+
+  get(id: number): avro.Type | undefined {
+    return this.#types.get(id);
+  }
+
+  isUnknown(id: number): boolean {
+    return this.#unknown.has(id);
+  }
+
+  prepare(values: Iterable<Buffer | null>): Promise<void> | undefined {
+    let missing: Set<number> | undefined;
+    let last = -1;
+    for (const value of values) {
+      if (value === null) continue;
+      const id = idOf(value);
+      if (id === last || id < 0) continue;
+      last = id;
+      if (!this.#types.has(id) && !this.#unknown.has(id)) (missing ??= new Set()).add(id);
+    }
+    return missing === undefined ? undefined : Promise.all([...missing].map((id) => this.#fetchOnce(id))).then(() => undefined);
+  }
+
+  #fetchOnce(id: number): Promise<void> {
+    const known = this.#underWay.get(id);
+    if (known !== undefined) return known;
+    const fetching = this.#fetch(id).finally(() => this.#underWay.delete(id));
+    this.#underWay.set(id, fetching);
+    return fetching;
+  }
+
+  async #fetch(id: number): Promise<void> {
+    try {
+      this.add(id, await this.#registry.schema(id));
+    } catch (error) {
+      // Only "cannot be reached" may change; a schema that is not there or that is no Avro will not.
+      if (error instanceof PresenceError && !hasCode(error, 'UNDECODABLE')) throw error;
+      if (this.#unknown.size >= UNKNOWN_IDS_MAX) this.#unknown.clear();
+      this.#unknown.add(id);
+    }
+  }
+}
+
+/** One type's codec: writes with today's schema, reads every compatible one. */
+class AvroCodec<T> implements ValueCodec<T> {
+  readonly #name: string;
+  readonly #id: number;
+  readonly #type: avro.Type;
+  readonly #writers: WriterSchemas;
+  /** By writer's id: undefined as value means "as we write it", no resolver needed. */
+  readonly #resolvers = new Map<number, ReturnType<avro.Type['createResolver']> | undefined>();
+  #buffer = Buffer.alloc(1_024);
+
+  constructor(name: string, id: number, type: avro.Type, writers: WriterSchemas) {
+    this.#name = name;
+    this.#id = id;
+    this.#type = type;
+    this.#writers = writers;
+    this.#resolvers.set(id, undefined);
+  }
+
+  encode(value: T): Buffer {
+    // The buffer grows and is kept: encoding into it is more than twice as fast as allocating for each value.
+    for (;;) {
+      const buffer = this.#buffer;
+      buffer[0] = 0;
+      buffer.writeUInt32BE(this.#id, 1);
+      let end: number;
+      try {
+        end = this.#type.encode(value, buffer, HEADER);
+      } catch (cause) {
+        throw this.#invalid(value, cause);
+      }
+      if (end >= 0) return Buffer.from(buffer.subarray(0, end));
+      this.#buffer = Buffer.alloc(Math.max(buffer.length * 2, buffer.length - end));
+    }
+  }
+
+  decode(bytes: Buffer): T {
+    const id = idOf(bytes);
+    if (id < 0) throw undecodable(this.#name, 'not in Confluent wire format (a zero byte and a schema id)');
+    const resolver = this.#resolvers.has(id) ? this.#resolvers.get(id) : this.#resolve(id);
+    let decoded: { value: unknown; offset: number };
+    try {
+      decoded = this.#type.decode(bytes, HEADER, resolver);
+    } catch (cause) {
+      throw undecodable(this.#name, `${messageOf(cause)} (schema id ${id})`, cause);
+    }
+    if (decoded.offset < 0) throw undecodable(this.#name, `the value ends too early (schema id ${id})`);
+    const rest = bytes.length - decoded.offset;
+    if (rest !== 0) throw undecodable(this.#name, `${rest} bytes too many after the value (schema id ${id})`);
+    return decoded.value as T;
+  }
+
+  #resolve(id: number): ReturnType<avro.Type['createResolver']> | undefined {
+    const writer = this.#writers.get(id);
+    if (writer === undefined) {
+      throw undecodable(this.#name, this.#writers.isUnknown(id) ? `the registry has no Avro schema with id ${id}` : `schema id ${id} was not prepared`);
+    }
+    try {
+      const resolver = writer.equals(this.#type) ? undefined : this.#type.createResolver(writer);
+      this.#resolvers.set(id, resolver);
+      return resolver;
+    } catch (cause) {
+      throw undecodable(this.#name, `values of schema id ${id} cannot be read: ${messageOf(cause)}`, cause);
+    }
+  }
+
+  #invalid(value: T, cause: unknown): PresenceError {
+    const paths: string[] = [];
+    this.#type.isValid(value, { errorHook: (path) => paths.push(path.join('.')) });
+    const where = paths.length > 0 ? ` (at ${paths.join(', ')})` : '';
+    return new PresenceError('INTERNAL', `${this.#name}: a value that is not of its schema${where}: ${messageOf(cause)}`, {
+      at: this.#name,
+      retriable: false,
+      cause,
+    });
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
