@@ -66,7 +66,7 @@ const never: UserState = {
   last_seen: null,
   override: null,
   devices: [],
-  public: { version: 0, state: 'offline', source: 'inferred', since: 0, last_seen: null, ghosts: null },
+  public: { version: 0, state: 'offline', source: 'inferred', since: 0, last_seen: null, devices_live: 0, streaming: false, ghosts: null },
   log: 0,
   offset: 1,
 };
@@ -89,6 +89,8 @@ const states: readonly UserState[] = [
       source: 'app',
       since: at - 1,
       last_seen: at,
+      devices_live: 2,
+      streaming: true,
       ghosts: [
         { device_id: 'laptop', state: 'online', source: 'inferred', grace_lease: 101_000, trace: null },
         { device_id: 'phone', state: 'dnd', source: 'app', grace_lease: 101_000, trace },

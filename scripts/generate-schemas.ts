@@ -1,10 +1,14 @@
 /**
  * Writes schemas/generated.ts from schemas/*.avsc. `--check` writes nothing and fails if it is stale.
+ * `--release <version>` also keeps the schemas, with sample values as bytes, under schemas/released/<version>/,
+ * for the test that today's readers read them (schemas/released.test.ts). A released version is never changed.
  *
  * Each .avsc stands alone (any Avro tool reads it); named types that several files define must be equal
  * in all of them, and become one TypeScript type.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { avroType, readSchema, schemaFile, schemaNames } from '../schemas/avsc.ts';
+import { sampleValues } from '../schemas/samples.ts';
 
 type Schema = string | Schema[] | { type: Schema; [key: string]: unknown };
 interface Named {
@@ -67,4 +71,26 @@ if (process.argv.includes('--check')) {
   }
 } else {
   writeFileSync(target, text);
+}
+
+function release(version: string): void {
+  const kept = new URL(`released/${version}/`, folder);
+  mkdirSync(new URL('.', new URL('released/', folder)), { recursive: true });
+  mkdirSync(kept); // fails if it is there: what is released stays as it was
+  const samples = schemaNames.map((name) => {
+    copyFileSync(new URL(schemaFile(name), folder), new URL(schemaFile(name), kept));
+    const type = avroType(readSchema(name));
+    return [name, sampleValues[name].map((value) => ({ value, hex: type.toBuffer(value).toString('hex') }))] as const;
+  });
+  writeFileSync(new URL('samples.json', kept), `${JSON.stringify(Object.fromEntries(samples), null, 2)}\n`);
+}
+
+const releaseAt = process.argv.indexOf('--release');
+if (releaseAt > 0) {
+  const version = process.argv[releaseAt + 1] ?? '';
+  if (!/^\d+\.\d+\.\d+$/.test(version)) {
+    console.error('--release wants a version: --release 1.2.3');
+    process.exit(2);
+  }
+  release(version);
 }
