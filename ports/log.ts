@@ -16,7 +16,7 @@ export interface LogRecord {
   readonly headers: Readonly<Record<string, Buffer>>;
 }
 
-/** Some records of one partition, in order. Offsets may have gaps (transaction markers, compaction). */
+/** Some records of one partition, at least one, in order. Offsets may have gaps (transaction markers, compaction). */
 export interface LogBatch {
   readonly topic: string;
   readonly partition: number;
@@ -76,7 +76,10 @@ export interface TopicPartition {
  * already has of it is not doubled as far as the client can know; readers drop the rest by ordinal.
  */
 export interface LogProducer {
-  /** Resolves once every record is acknowledged by the broker. Rejects with LOG_UNAVAILABLE (retriable). */
+  /**
+   * Resolves once every record is acknowledged by the broker; one entry for each partition written to.
+   * Rejects with LOG_UNAVAILABLE (retriable) after a few seconds of trying, or BAD_INPUT for what the broker will never take.
+   */
   send(batches: readonly TopicRecords[]): Promise<readonly Appended[]>;
   close(): Promise<void>;
 }
@@ -107,9 +110,18 @@ export interface GroupOptions {
   readonly topics: readonly string[];
   /** Where to begin when the group has no offset. Default `start`. */
   readonly from?: 'start' | 'end';
-  /** Called once for each (re)assignment, before any batch of a newly assigned partition is handed over. */
+  /**
+   * Called once for each assignment that brings something, with what is new (what was held and is kept goes
+   * on undisturbed, and is not named again), and awaited before a batch of these is handed over. It may
+   * take long (a restore): membership is kept alive. Some of it may be revoked before it is done. If it rejects, it is
+   * called again after a pause, with what is still assigned.
+   */
   readonly onAssigned?: (partitions: readonly TopicPartition[]) => Promise<void>;
-  /** These are no longer ours; work on them must stop and must not be committed. Also called on close. */
+  /**
+   * These are no longer ours; work on them must stop and must not be committed. A batch of them that is
+   * under way is not interrupted, and is the last one. Called on close too, and when the membership was lost
+   * (somebody else may have them since): they may then be assigned anew at once.
+   */
   readonly onRevoked?: (partitions: readonly TopicPartition[]) => Promise<void>;
   /**
    * One batch of a partition at a time; the next one of that partition is fetched when this resolves, so
@@ -120,12 +132,16 @@ export interface GroupOptions {
 }
 
 export interface GroupConsumer {
-  /** Takes these as the group's positions (the next offset to read); rejects with LOG_UNAVAILABLE. */
+  /**
+   * Takes these as the group's positions (the next offset to read). Rejects with LOG_UNAVAILABLE, or with
+   * FENCED where one of them is not assigned to this member (any more): none is taken then.
+   */
   commit(offsets: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[]): Promise<void>;
-  /** The next batch of this partition begins here. Call it within onAssigned or onBatch. */
+  /** The next batch of this partition begins here. Call it within onAssigned or onBatch; ignored for what is not assigned. */
   seek(position: TopicPartition & { readonly offset: number }): void;
   /** What is assigned now. */
   readonly assignment: readonly TopicPartition[];
+  /** Leaves the group: onRevoked, then the batches under way end. */
   close(): Promise<void>;
 }
 
@@ -146,12 +162,18 @@ export interface Follower {
 export interface ReadOptions extends TopicPartition {
   /** The first offset to read; the log's start if it is below that. */
   readonly from: number;
-  /** The first offset not to read; the partition's end at the call if not given. */
+  /** The first offset not to read. Never beyond the partition's end at the call, which is also the default. */
   readonly to?: number;
   readonly onBatch: (batch: LogBatch) => void | Promise<void>;
 }
 
-/** Every reader reads committed records only. All methods reject with LOG_UNAVAILABLE when the log cannot be reached. */
+/**
+ * Every reader reads committed records only. While the log cannot be reached, `producer`, `transactions` and
+ * `follow` resolve all the same; what they return rejects, or waits. `consume` waits for its first assignment,
+ * however long that takes (so do not make a server's start depend on it). All other methods reject with
+ * LOG_UNAVAILABLE. Readers, once begun, come back by themselves after any outage. A topic that is not there is
+ * LOG_MISMATCH: make it with ensureTopics.
+ */
 export interface Log {
   /**
    * Makes the topics that are not there; returns the names of those made by this call. A topic that is
