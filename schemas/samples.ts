@@ -66,6 +66,8 @@ const never: UserState = {
   last_seen: null,
   override: null,
   devices: [],
+  devices_live: 0,
+  streaming: false,
   public: { version: 0, state: 'offline', source: 'inferred', since: 0, last_seen: null, devices_live: 0, streaming: false, ghosts: null },
   log: 0,
   offset: 1,
@@ -83,6 +85,8 @@ const states: readonly UserState[] = [
     last_seen: at + 5,
     override: { override_id: 'o1', state: 'invisible', until: at + 60_000, reason: 'quiet', set_at: at, actor: 'root' },
     devices: [held, leaving],
+    devices_live: 2,
+    streaming: true,
     public: {
       version: 40,
       state: 'dnd',
