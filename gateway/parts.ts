@@ -9,7 +9,7 @@
  * ```
  */
 import type { Signal, Source, State } from '../schemas/generated.ts';
-import type { Presence } from '../schemas/presence.ts';
+import type { OverrideView, Presence } from '../schemas/presence.ts';
 
 /** A signal before the outbox gives it gateway_id and ordinal; what is left out is the schema's default. */
 export type SignalDraft = Pick<Signal, 'kind' | 'user_id'> & Partial<Omit<Signal, 'kind' | 'user_id' | 'gateway_id' | 'ordinal'>>;
@@ -45,7 +45,12 @@ export interface Connection {
   readonly userKey: string;
   readonly tenant: string;
   readonly open: boolean;
-  /** One text frame. false: the reader is slow, and the socket holds more than it should. */
+  /** The socket holds more than it should (64 KB): hold back what can be held back, ask again at the next tick. */
+  readonly slow: boolean;
+  /**
+   * One text frame. It is always taken while the connection is open, also by a slow one (beyond a hard bound,
+   * 8 MiB, the connection is closed with 4408). Returns whether the next one may come at once: `open && !slow`.
+   */
   send(frame: string): boolean;
   /** Ends the connection with an error frame first. */
   refuse(code: string, detail: string, closeCode: number): void;
@@ -81,6 +86,8 @@ export interface FanOut {
   /** BAD_INPUT on a garbled cursor. */
   resume(connection: Connection, cursor: string, keys: readonly string[]): Promise<void>;
   detach(connection: Connection): void;
+  /** The socket of a slow reader (one whose `send` said false) has room again: what was held back is sent now. */
+  drained(connection: Connection): void;
   /** The kept list of a user, keys in the order kept. */
   interest(watcher: string): readonly string[];
   /** Keeps a new list; resolves when this gateway (and so its connections) has it back from the log. */
@@ -96,4 +103,6 @@ export type Viewer = { readonly userKey: string; readonly admin: boolean };
 export interface Reads {
   /** In the order asked; `user_id` without tenant. Cache first, then database, filling the cache for 5 s. */
   presences(keys: readonly string[], viewer: Viewer): Promise<readonly Presence[]>;
+  /** The override that holds, as far as the sinks have come; null where none does. */
+  override(key: string): Promise<OverrideView | null>;
 }
