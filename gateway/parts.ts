@@ -86,8 +86,6 @@ export interface FanOut {
   /** BAD_INPUT on a garbled cursor. */
   resume(connection: Connection, cursor: string, keys: readonly string[]): Promise<void>;
   detach(connection: Connection): void;
-  /** The socket of a slow reader (one whose `send` said false) has room again: what was held back is sent now. */
-  drained(connection: Connection): void;
   /** The kept list of a user, keys in the order kept. */
   interest(watcher: string): readonly string[];
   /** Keeps a new list; resolves when this gateway (and so its connections) has it back from the log. */
