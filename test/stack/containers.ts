@@ -29,7 +29,14 @@ async function ask(): Promise<boolean> {
   const wish = process.env.PRESENCE_STACK;
   if (wish === 'native') return false;
   const likely = process.env.DOCKER_HOST !== undefined || sockets.some((path) => existsSync(path));
-  const found = likely && (await import('testcontainers').then((t) => t.getContainerRuntimeClient()).then(() => true, () => false));
+  const found =
+    likely &&
+    (await import('testcontainers')
+      .then((t) => t.getContainerRuntimeClient())
+      .then(
+        () => true,
+        () => false,
+      ));
   if (!found && wish === 'container') throw new Unavailable('PRESENCE_STACK=container, and no container engine answers');
   return found;
 }

@@ -5,14 +5,28 @@
  *
  * vitest calls this once for each project; they share one stack.
  */
+import { execFileSync } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestProject } from 'vitest/node';
-import { freshDatabase, isSkipped, kafka, type Part, postgres, redis, type Skipped, schemaRegistry } from './index.ts';
+import { browser, freshDatabase, isSkipped, kafka, type Part, postgres, redis, type Skipped, schemaRegistry } from './index.ts';
 import type { SharedName } from './suite.ts';
 
-const starters: Readonly<Record<SharedName, () => Promise<Part | Skipped>>> = { kafka, schemaRegistry, redis, postgres };
+type Shared = Pick<Part, 'description' | 'url' | 'stop'>;
+
+const starters: Readonly<Record<SharedName, () => Promise<Shared | Skipped>>> = {
+  kafka,
+  schemaRegistry,
+  redis,
+  postgres,
+  browser: async () => {
+    const found = await browser();
+    if (isSkipped(found)) return found;
+    const description = execFileSync(found.executablePath, ['--version'], { encoding: 'utf8' }).trim();
+    return { description, url: found.executablePath, stop: async () => {} };
+  },
+};
 
 interface Stack {
   readonly url: string;
@@ -37,15 +51,18 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 async function openStack(): Promise<Stack> {
-  const parts = new Map<SharedName, Promise<Part | Skipped>>();
+  const parts = new Map<SharedName, Promise<Shared | Skipped>>();
   let redisDatabases = 0;
 
-  const part = (name: SharedName): Promise<Part | Skipped> => {
+  const part = (name: SharedName): Promise<Shared | Skipped> => {
     let started = parts.get(name);
     if (started === undefined) {
       started = starters[name]();
       parts.set(name, started);
-      void started.then((found) => report(name, isSkipped(found) ? `not run: ${found.skipped}` : found.description), () => {});
+      void started.then(
+        (found) => report(name, isSkipped(found) ? `not run: ${found.skipped}` : found.description),
+        () => {},
+      );
     }
     return started;
   };
@@ -68,11 +85,13 @@ async function openStack(): Promise<Stack> {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, users: 0, close: () => close(server, parts) };
 }
 
-async function close(server: Server, parts: ReadonlyMap<SharedName, Promise<Part | Skipped>>): Promise<void> {
+async function close(server: Server, parts: ReadonlyMap<SharedName, Promise<Shared | Skipped>>): Promise<void> {
   server.closeAllConnections();
   server.close();
   const running = await Promise.allSettled(parts.values());
-  await Promise.all(running.map((part) => (part.status === 'fulfilled' && !isSkipped(part.value) ? part.value.stop() : undefined)));
+  await Promise.all(
+    running.map((part) => (part.status === 'fulfilled' && !isSkipped(part.value) ? part.value.stop() : undefined)),
+  );
 }
 
 /** One line for the summary that scripts/test.mjs prints at its end. */

@@ -61,7 +61,12 @@ async function nativeKafka(port: number): Promise<Runner> {
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
     'controller.quorum.voters': `1@127.0.0.1:${controller}`,
   };
-  writeFileSync(file, Object.entries(all).map(([key, value]) => `${key}=${value}\n`).join(''));
+  writeFileSync(
+    file,
+    Object.entries(all)
+      .map(([key, value]) => `${key}=${value}\n`)
+      .join(''),
+  );
   const classpath = ['-cp', join(jars, '*')];
   const format = ['kafka.tools.StorageTool', 'format', '-t', 'MkU3OEVBNTcwNTJENDM2Qk', '-c', file];
   const formatted = spawnSync('java', [...classpath, ...format], { encoding: 'utf8' });

@@ -14,7 +14,8 @@ export class Unavailable extends Error {}
 export const isRoot = process.getuid?.() === 0;
 
 /** Kept between runs: `PRESENCE_CACHE_DIR`, else `$XDG_CACHE_HOME/presence`, else `~/.cache/presence`. */
-export const cacheFolder = process.env.PRESENCE_CACHE_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'presence');
+export const cacheFolder =
+  process.env.PRESENCE_CACHE_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'presence');
 
 export const has = (command: string): boolean => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
 
@@ -106,7 +107,11 @@ export async function fetchJars(pom: string, name: string, after?: (folder: stri
   });
 }
 
-const firstFault = (output: string): string => output.split('\n').find((line) => line.includes('ERROR'))?.trim() ?? 'no reason given';
+const firstFault = (output: string): string =>
+  output
+    .split('\n')
+    .find((line) => line.includes('ERROR'))
+    ?.trim() ?? 'no reason given';
 
 async function ensureJava(): Promise<void> {
   await ensureCommand('java', ['default-jre-headless']);

@@ -90,7 +90,8 @@ const containerPostgres = (port: number): Runner =>
 
 function binaries(): Binaries {
   const user = isRoot ? (account('postgres') ?? account('nobody')) : undefined;
-  if (isRoot && user === undefined) throw new Unavailable('PostgreSQL does not run as root, and there is no user postgres or nobody');
+  if (isRoot && user === undefined)
+    throw new Unavailable('PostgreSQL does not run as root, and there is no user postgres or nobody');
   const npm = npmBinaries();
   if (npm !== undefined) {
     const bin = runs(npm, user) ? npm : copyForAll(npm);
@@ -157,7 +158,9 @@ function systemBinaries(): string | undefined {
 }
 
 function account(name: string): { uid: number; gid: number } | undefined {
-  const line = readFileSync('/etc/passwd', 'utf8').split('\n').find((entry) => entry.startsWith(`${name}:`));
+  const line = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((entry) => entry.startsWith(`${name}:`));
   const [, , uid, gid] = line?.split(':') ?? [];
   return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
 }

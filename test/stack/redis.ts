@@ -33,7 +33,8 @@ export async function redis(): Promise<Part | Skipped> {
   });
 }
 
-const nativeVersion = (): string => /v=([\d.]+)/.exec(spawnSync('redis-server', ['--version'], { encoding: 'utf8' }).stdout)?.[1] ?? '?';
+const nativeVersion = (): string =>
+  /v=([\d.]+)/.exec(spawnSync('redis-server', ['--version'], { encoding: 'utf8' }).stdout)?.[1] ?? '?';
 
 function pong(port: number): Promise<void> {
   return new Promise((resolve, reject) => {

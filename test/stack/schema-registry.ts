@@ -40,8 +40,13 @@ async function nativeRegistry(port: number): Promise<Runner> {
     name: 'schema-registry',
     folder,
     command: [
-      'java', '-Xmx256m', '-XX:TieredStopAtLevel=1', `-Dquarkus.http.port=${port}`, '-Dquarkus.http.host=127.0.0.1',
-      '-jar', join(jars, jar),
+      'java',
+      '-Xmx256m',
+      '-XX:TieredStopAtLevel=1',
+      `-Dquarkus.http.port=${port}`,
+      '-Dquarkus.http.host=127.0.0.1',
+      '-jar',
+      join(jars, jar),
     ],
   });
 }

@@ -16,6 +16,8 @@ export interface SharedParts {
   readonly redis: string;
   /** `postgres://…`, an empty database of this suite alone. */
   readonly postgres: string;
+  /** The path of a Chromium's program, for playwright-core (with `browserArgs` of index.ts). */
+  readonly browser: string;
 }
 
 export type SharedName = keyof SharedParts;
