@@ -4,7 +4,7 @@
  */
 import type { Diff, UserState } from '../schemas/generated.ts';
 import type { HistoryEntry, PresenceBlob } from '../schemas/presence.ts';
-import type { Progress } from './presence-cache.ts';
+import type { Gap, Progress, ProgressWrite, StateErasure } from './presence-cache.ts';
 
 /** A record of presence.state, as the sink read it. */
 export interface StateRow {
@@ -12,6 +12,17 @@ export interface StateRow {
   readonly partition: number;
   /** Its offset in presence.state: the guard, with the epoch. */
   readonly offset: number;
+}
+
+/** A row that the database refuses however often it is tried (a value it cannot hold): for presence.dlq. The others are written. */
+export interface Refused<R> {
+  readonly row: R;
+  readonly reason: string;
+}
+
+export interface StatesApplied {
+  readonly refused: readonly Refused<StateRow>[];
+  readonly gaps: readonly Gap[];
 }
 
 export interface HistoryQuery {
@@ -43,10 +54,17 @@ export interface StoreRead {
 export interface PresenceStore {
   /** Brings the schema up to date. Safe when several processes do so at once. */
   migrate(): Promise<void>;
-  /** Users newer by (epoch, offset), the device rows of those users, and the progress, in one transaction. */
-  applyStates(rows: readonly StateRow[], progress: readonly Progress[]): Promise<void>;
+  /**
+   * Users newer by (epoch, offset), the device rows of those users, and the progress, in one transaction (several
+   * where a row is refused: the progress is in the last). Each key at most once among rows and erasures.
+   */
+  applyStates(
+    rows: readonly StateRow[],
+    progress: readonly ProgressWrite[],
+    erasures?: readonly StateErasure[],
+  ): Promise<StatesApplied>;
   /** Transitions not there yet, by (epoch, version). */
-  applyDiffs(diffs: readonly Diff[]): Promise<void>;
+  applyDiffs(diffs: readonly Diff[]): Promise<readonly Refused<Diff>[]>;
   read(keys: readonly string[]): Promise<StoreRead>;
   history(query: HistoryQuery): Promise<HistoryPage>;
   ping(): Promise<void>;

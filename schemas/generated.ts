@@ -208,6 +208,10 @@ export interface PublicView {
   source: Source;
   since: number;
   last_seen: number | null;
+  /** How many devices others see: ghosts count while there are any. */
+  devices_live: number;
+  /** false while the user is invisible, ghosts or not. */
+  streaming: boolean;
   /** While the user is invisible: the devices that others see in the grace of their goodbye. null: others see the devices as they are. */
   ghosts: Ghost[] | null;
 }
@@ -225,6 +229,10 @@ export interface UserState {
   since: number;
   /** The newest sign of life of any device; null if there never was one. */
   last_seen: number | null;
+  /** How many devices count, as of this record. Derived: for those who materialise it; a restore works it out anew. */
+  devices_live: number;
+  /** A connection of a living gateway holds one of the devices that count: last_seen is then as fresh as the partition. Derived, like devices_live. */
+  streaming: boolean;
   override: Override | null;
   devices: Device[];
   /** What others see. */
