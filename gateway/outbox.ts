@@ -1,28 +1,290 @@
+/**
+ * The outbox: the one way from a gateway into presence.signals.
+ *
+ * **Model.** A signal is queued in its user's partition and leaves in that order. One batch is under way at
+ * a time; everything that comes meanwhile goes in the next one, so load makes batches, not waiting. When a
+ * batch is made, each signal is asked whether it is cancelled, then gets the next ordinal of its
+ * partition; from then on its bytes are fixed, and they are sent again, with a back-off of 50 to 300 ms, for as
+ * long as it takes. A resend after a lost answer may write them twice: readers drop the second by its
+ * ordinal. `send` resolves only when the log has the signal.
+ *
+ * Once a second a marker goes into every partition, behind everything queued before it; the first ones go
+ * before the first signals, so that the gateway's lease exists. A restatement is a place in the queue too.
+ *
+ * **At the limit.** What is held (waiting and under way) is bounded by `heldSignalsMax` and `heldBytesMax`; `send`
+ * then rejects with OUTBOX_FULL, and nothing was queued. Ends of holds (`sendAlways`) are taken nevertheless: a hold
+ * that is never ended would be a ghost, and there is at most one end a hold.
+ */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import type { Log } from '../ports/log.ts';
+import { counter, gauge, histogram } from '../base/metrics.ts';
+import { partitionOf } from '../base/murmur2.ts';
+import type { Log, LogProducer, OutRecord } from '../ports/log.ts';
 import type { Codecs } from '../schemas/codec.ts';
+import { checkSignal, signal as wholeSignal } from '../schemas/signal.ts';
+import { topicNames } from '../schemas/topics.ts';
+import { PartitionMarks } from './markers.ts';
+import { estimateBytes, OutboxQueue, type SignalEntry } from './outbox-queue.ts';
 import type { Outbox, SendOptions, SignalDraft } from './parts.ts';
 
 export interface OutboxOptions {
   readonly log: Log;
   readonly codecs: Codecs;
   readonly logger: Logger;
-  /** Most signals held. Default 200,000. At the bound `send` is refused. */
+  /** Most signals held, waiting or under way. Default 200,000. */
   readonly heldSignalsMax?: number;
-  /** Most bytes held, estimated. Default 128 MiB. */
+  /** Most bytes held, as estimated. Default 128 MiB. */
   readonly heldBytesMax?: number;
+  /** How often a marker goes into every partition, ms. Default 1,000. A gateway silent for 3 s of lease time is dead. */
+  readonly markerEvery_ms?: number;
 }
 
 /** What the gateway's own parts may do beside `send`. */
 export interface GatewayOutbox extends Outbox {
   readonly partitions: number;
-  /** Ends of holds: never refused by the bound (at most one a device held). */
+  /** For ends of holds and what repairs a picture: as `send`, but never refused by the bound. */
   sendAlways(draft: SignalDraft, options?: SendOptions): Promise<'sent' | 'cancelled'>;
-  /** Queues restated hellos of a partition, then a marker that says from which ordinal on. */
+  /** Queues these hellos, all of this partition, then a marker that says from which ordinal on every device was stated anew. */
   restate(partition: number, hellos: readonly { readonly draft: SignalDraft; readonly options?: SendOptions }[]): void;
 }
 
+const RETRY_MS_MIN = 50;
+const RETRY_MS_MAX = 300;
+
+const held = gauge('presence_outbox_held_signals', 'Signals that the outbox holds, waiting or under way.');
+const heldBytes = gauge('presence_outbox_held_bytes', 'Bytes that the outbox holds, as estimated.');
+const oldest = gauge('presence_outbox_oldest_seconds', 'How long the oldest signal has been held.');
+const sent = counter('presence_outbox_signals_total', 'Signals acknowledged by the log, by kind.', ['kind']);
+const cancelled = counter('presence_outbox_cancelled_total', 'Signals dropped before their first attempt: their socket had closed.');
+const refused = counter('presence_outbox_refused_total', 'Signals refused: the outbox was full or closing.');
+const failed = counter('presence_outbox_failed_attempts_total', 'Attempts to send a batch that failed and were repeated.');
+const batchRecords = histogram('presence_outbox_batch_records', 'Records of a batch.', [], [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000]);
+const batchSeconds = histogram('presence_outbox_batch_seconds', 'From a batch made to acknowledged, resends included.');
+
+interface SentBatch {
+  readonly records: readonly OutRecord[];
+  readonly entries: readonly SignalEntry[];
+  readonly bytes: number;
+}
+
 /** Rejects with LOG_UNAVAILABLE (retriable) when the log cannot be reached at start. */
-export async function createOutbox(_options: OutboxOptions): Promise<GatewayOutbox> {
-  throw new Error('not yet');
+export async function createOutbox(options: OutboxOptions): Promise<GatewayOutbox> {
+  const partitions = await options.log.partitions(topicNames.signals);
+  return new LogOutbox(options, partitions, await options.log.producer());
+}
+
+class LogOutbox implements GatewayOutbox {
+  readonly gatewayId = `gw-${randomBytes(6).toString('hex')}`;
+  readonly partitions: number;
+  readonly #codecs: Codecs;
+  readonly #logger: Logger;
+  readonly #producer: LogProducer;
+  readonly #limits: { readonly signals: number; readonly bytes: number };
+  readonly #marks: readonly PartitionMarks[];
+  readonly #queue: OutboxQueue;
+  readonly #markerTimer: NodeJS.Timeout;
+  #underWay: SentBatch | null = null;
+  #pumping: Promise<void> | null = null;
+  #connected = true;
+  #closing = false;
+  #abandoned = false;
+
+  constructor(options: OutboxOptions, partitions: number, producer: LogProducer) {
+    this.partitions = partitions;
+    this.#codecs = options.codecs;
+    this.#logger = options.logger;
+    this.#producer = producer;
+    this.#limits = { signals: options.heldSignalsMax ?? 200_000, bytes: options.heldBytesMax ?? 128 << 20 };
+    this.#marks = Array.from({ length: partitions }, () => new PartitionMarks());
+    this.#queue = new OutboxQueue(partitions);
+    this.#markEveryPartition();
+    this.#markerTimer = setInterval(() => this.#markEveryPartition(), options.markerEvery_ms ?? 1_000);
+  }
+
+  get full(): boolean {
+    if (this.#closing) return true;
+    const underWay = this.#underWay;
+    const signals = this.#queue.signals + (underWay?.entries.length ?? 0);
+    return signals >= this.#limits.signals || this.#queue.bytes + (underWay?.bytes ?? 0) >= this.#limits.bytes;
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  partitionOf(userKey: string): number {
+    return partitionOf(userKey, this.partitions);
+  }
+
+  async send(draft: SignalDraft, options: SendOptions = {}): Promise<'sent' | 'cancelled'> {
+    if (this.full) {
+      refused.inc();
+      throw fullError(this.#closing ? 'The gateway is closing.' : 'The outbox holds as much as it may: the log has not taken it yet.');
+    }
+    return this.#enqueue(draft, options);
+  }
+
+  async sendAlways(draft: SignalDraft, options: SendOptions = {}): Promise<'sent' | 'cancelled'> {
+    if (this.#abandoned) throw fullError('The gateway is closed.');
+    return this.#enqueue(draft, options);
+  }
+
+  restate(partition: number, hellos: readonly { readonly draft: SignalDraft; readonly options?: SendOptions }[]): void {
+    if (this.#closing) return;
+    this.#queue.pushRestatement(partition);
+    // Nobody waits for these: what fails is told by the next mismatch.
+    for (const { draft, options } of hellos) this.#enqueue(draft, options ?? {}).catch(() => {});
+    this.#queue.pushMarker(partition);
+    this.#pump();
+  }
+
+  async close(within_ms: number): Promise<void> {
+    if (!this.#closing) {
+      this.#closing = true;
+      clearInterval(this.#markerTimer);
+      const late = AbortSignal.timeout(Math.max(1, within_ms));
+      const idle = this.#whenIdle();
+      await Promise.race([idle, new Promise<void>((resolve) => late.addEventListener('abort', () => resolve(), { once: true }))]);
+    }
+    this.#abandoned = true;
+    const abandoned = [...(this.#underWay?.entries ?? [])];
+    this.#queue.drain((entry) => entry.type === 'signal' && abandoned.push(entry));
+    if (abandoned.length > 0) this.#logger.error({ signals: abandoned.length }, 'The outbox was closed before the log took everything.');
+    for (const entry of abandoned) entry.fail(fullError('The gateway closed before the log took it.'));
+    await this.#producer.close().catch(() => {});
+  }
+
+  #enqueue(draft: SignalDraft, options: SendOptions): Promise<'sent' | 'cancelled'> {
+    const signal = { ...wholeSignal(draft), gateway_id: this.gatewayId };
+    if (signal.received_at === 0) signal.received_at = Date.now();
+    const fault = checkSignal(signal);
+    if (fault !== null) return Promise.reject(new PresenceError('BAD_INPUT', fault, { at: 'outbox', retriable: false }));
+    return new Promise((settle, fail) => {
+      const { traceparent, cancelled } = options;
+      const bytes = estimateBytes(signal, traceparent);
+      const entry = { type: 'signal', signal, traceparent, cancelled, bytes, queuedAt: performance.now(), settle, fail } as const;
+      this.#queue.push(this.partitionOf(signal.user_id), entry);
+      this.#pump();
+    });
+  }
+
+  #markEveryPartition(): void {
+    for (let partition = 0; partition < this.partitions; partition++) this.#queue.pushMarker(partition);
+    const underWay = this.#underWay?.entries[0]?.queuedAt;
+    const since = underWay ?? this.#queue.oldest();
+    oldest.set(since === null ? 0 : (performance.now() - since) / 1_000);
+    this.#measureHeld();
+    this.#pump();
+  }
+
+  #measureHeld(): void {
+    held.set(this.#queue.signals + (this.#underWay?.entries.length ?? 0));
+    heldBytes.set(this.#queue.bytes + (this.#underWay?.bytes ?? 0));
+  }
+
+  /** Begins at the end of this turn, so that all that a turn says is one batch. */
+  #pump(): void {
+    if (this.#pumping !== null) return;
+    this.#pumping = new Promise<void>((resolve) => setImmediate(resolve))
+      .then(() => this.#sendAll())
+      .finally(() => {
+        this.#pumping = null;
+        if (!this.#abandoned && !this.#queue.empty) this.#pump();
+      });
+  }
+
+  async #whenIdle(): Promise<void> {
+    while (this.#pumping !== null) await this.#pumping;
+  }
+
+  async #sendAll(): Promise<void> {
+    while (!this.#abandoned && !this.#queue.empty) {
+      const batch = this.#makeBatch();
+      if (batch.records.length === 0) continue;
+      this.#underWay = batch;
+      await this.#sendUntilTaken(batch);
+      this.#underWay = null;
+    }
+  }
+
+  #makeBatch(): SentBatch {
+    const records: OutRecord[] = [];
+    const entries: SignalEntry[] = [];
+    let bytes = 0;
+    for (let partition = 0; partition < this.partitions; partition++) {
+      const marks = this.#marks[partition] as PartitionMarks;
+      this.#queue.take(partition, (entry) => {
+        if (entry.type !== 'signal') {
+          if (entry.type === 'restatement') marks.restateFromHere();
+          else records.push(this.#markerRecord(partition, marks));
+          return;
+        }
+        if (entry.cancelled?.()) {
+          cancelled.inc();
+          return entry.settle('cancelled');
+        }
+        const record = this.#signalRecord(partition, marks, entry);
+        if (record === null) return;
+        records.push(record);
+        entries.push(entry);
+        bytes += entry.bytes;
+      });
+    }
+    return { records, entries, bytes };
+  }
+
+  #markerRecord(partition: number, marks: PartitionMarks): OutRecord {
+    const marker = { ...wholeSignal(marks.marker()), gateway_id: this.gatewayId, received_at: Date.now() };
+    return { key: null, partition, value: this.#codecs.signal.encode(marker) };
+  }
+
+  /** null: it cannot be encoded; its sender was told, and no ordinal was spent. */
+  #signalRecord(partition: number, marks: PartitionMarks, entry: SignalEntry): OutRecord | null {
+    const signal = { ...entry.signal, ordinal: marks.ordinal + 1 };
+    let value: Buffer;
+    try {
+      value = this.#codecs.signal.encode(signal);
+    } catch (error) {
+      entry.fail(error);
+      return null;
+    }
+    marks.given(signal);
+    const record = { key: signal.user_id, value, partition };
+    return entry.traceparent === undefined ? record : { ...record, headers: { traceparent: entry.traceparent } };
+  }
+
+  async #sendUntilTaken(batch: SentBatch): Promise<void> {
+    const begun = performance.now();
+    batchRecords.observe(batch.records.length);
+    for (let attempt = 1; !this.#abandoned; attempt++) {
+      try {
+        await this.#producer.send([{ topic: topicNames.signals, records: batch.records }]);
+        break;
+      } catch (error) {
+        failed.inc();
+        if (this.#connected) this.#logger.warn({ err: error, held: this.#queue.signals }, 'The log does not take signals; they are held and sent again.');
+        this.#connected = false;
+        await sleep(Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (attempt - 1)) * (0.75 + Math.random() / 4));
+      }
+    }
+    if (this.#abandoned) return;
+    if (!this.#connected) this.#logger.info({ records: batch.records.length }, 'The log takes signals again.');
+    this.#connected = true;
+    batchSeconds.observe((performance.now() - begun) / 1_000);
+    for (const entry of batch.entries) entry.settle('sent');
+    for (const [kind, count] of countKinds(batch.entries)) sent.inc({ kind }, count);
+    this.#measureHeld();
+  }
+}
+
+function countKinds(entries: readonly SignalEntry[]): Map<string, number> {
+  const kinds = new Map<string, number>();
+  for (const { signal } of entries) kinds.set(signal.kind, (kinds.get(signal.kind) ?? 0) + 1);
+  return kinds;
+}
+
+function fullError(message: string): PresenceError {
+  return new PresenceError('OUTBOX_FULL', message, { at: 'outbox', retriable: true, help: 'Try again in a second.' });
 }
