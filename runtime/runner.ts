@@ -1,10 +1,21 @@
 /**
  * Runs a topology on a log: joins the group on the input topic and runs one PartitionRunner for each
  * partition that the group assigns here. More instances of the same group share the partitions.
+ *
+ * ```
+ *                      ┌ PartitionRunner 0 ─ restore, process, commit ┐
+ *  group ── batches ──>│ PartitionRunner 3                            │──> state, output (transactions)
+ *                      └ …                                            ┘──> controls, dead letters (one producer)
+ *                            └──── Ticker ───────────────────────────────> ticks (its own producer)
+ * ```
  */
+import { PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import type { Log } from '../ports/log.ts';
-import type { PartitionStatus, RuntimeLimits, Wiring } from './wiring.ts';
+import type { GroupConsumer, Log, TopicPartition } from '../ports/log.ts';
+import { ControlSender } from './controls.ts';
+import { PartitionRunner } from './partition.ts';
+import { Ticker } from './ticks.ts';
+import { defaultLimits, type PartitionStatus, type RuntimeLimits, type Wiring } from './wiring.ts';
 
 export interface RunTopologyOptions<I, S, P, D, C> {
   readonly log: Log;
@@ -20,7 +31,7 @@ export interface RunTopologyOptions<I, S, P, D, C> {
 export interface Runner {
   /** The partitions assigned here now, by number. */
   readonly partitions: readonly PartitionStatus[];
-  /** Every assigned partition runs (none is restoring, fenced or parked). For readyz. */
+  /** Every assigned partition runs (none is being taken, fenced or parked). For readyz. */
   readonly ready: boolean;
   /** What keeps it from being ready, in one sentence; null if nothing does. */
   readonly problem: string | null;
@@ -31,10 +42,195 @@ export interface Runner {
   close(): Promise<void>;
 }
 
+/** How long a close waits for each partition's last commit. */
+const DRAIN_MS = 5_000;
+
 /**
  * Starts; resolves once the group is joined (partitions may still be restoring, see `ready`).
  * Rejects with LOG_MISMATCH when the topics' partitions differ, LOG_UNAVAILABLE when the log cannot be reached.
  */
 export async function runTopology<I, S, P, D, C>(options: RunTopologyOptions<I, S, P, D, C>): Promise<Runner> {
-  throw new Error(`not yet: ${options.group}`);
+  await checkPartitions(options.log, options.wiring.topics);
+  const runner = new TopologyRunner(options);
+  await runner.start();
+  return runner;
+}
+
+async function checkPartitions(
+  log: Log,
+  topics: { readonly input: string; readonly state: string; readonly output: string },
+): Promise<void> {
+  const [input, state, output] = await Promise.all(
+    [topics.input, topics.state, topics.output].map((topic) => log.partitions(topic)),
+  );
+  if (input === state && input === output) return;
+  throw new PresenceError(
+    'LOG_MISMATCH',
+    `${topics.input} has ${input} partitions, ${topics.state} ${state}, ${topics.output} ${output}.`,
+    {
+      at: topics.input,
+      retriable: false,
+      help: 'They must be the same. The number is fixed when topics are made; changing it takes a replay into new topics.',
+    },
+  );
+}
+
+class TopologyRunner<I, S, P, D, C> implements Runner {
+  private readonly options: RunTopologyOptions<I, S, P, D, C>;
+  private readonly limits: RuntimeLimits;
+  private readonly logger: Logger;
+  private readonly runners = new Map<number, PartitionRunner<I, S, P, D, C>>();
+  private parts: SharedParts | null = null;
+  private readonly consumer = deferred<GroupConsumer>();
+  private closing: Promise<void> | null = null;
+
+  constructor(options: RunTopologyOptions<I, S, P, D, C>) {
+    this.options = options;
+    this.limits = { ...defaultLimits, ...options.limits };
+    this.logger = options.logger.child({ part: 'topology', topology: options.wiring.name, instance: options.instanceId });
+  }
+
+  async start(): Promise<void> {
+    const { log, wiring, group } = this.options;
+    this.parts = await sharedParts(log, wiring, this.limits, this.logger);
+    try {
+      const consumer = await log.consume({
+        group,
+        topics: [wiring.topics.input],
+        from: 'start',
+        onAssigned: async (partitions) => this.assigned(partitions),
+        onRevoked: (partitions) => this.revoked(partitions),
+        onBatch: async (batch) => {
+          await this.consumer.promise;
+          await this.runners.get(batch.partition)?.onBatch(batch);
+        },
+      });
+      this.consumer.resolve(consumer);
+    } catch (error) {
+      await this.parts.close();
+      throw error;
+    }
+  }
+
+  get partitions(): readonly PartitionStatus[] {
+    return [...this.runners.values()].map((runner) => runner.status).sort((a, b) => a.partition - b.partition);
+  }
+
+  get ready(): boolean {
+    return this.problem === null;
+  }
+
+  get problem(): string | null {
+    if (this.closing !== null) return 'The topology is closing.';
+    const idle = this.partitions.find(({ state }) => state !== 'running' && state !== 'committing' && state !== 'unknown_commit');
+    if (idle === undefined) return null;
+    return `Partition ${idle.partition} is ${idle.state}${idle.problem === null ? '' : `: ${idle.problem}`}.`.replace('..', '.');
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.drain();
+    return this.closing;
+  }
+
+  private async drain(): Promise<void> {
+    const consumer = await this.consumer.promise;
+    await Promise.all([...this.runners.values()].map((runner) => runner.finish(DRAIN_MS)));
+    await consumer.close();
+    await this.revoked([...this.runners.keys()].map((partition) => ({ topic: this.options.wiring.topics.input, partition })));
+    await this.parts?.close();
+    this.logger.info('The topology has been drained.');
+  }
+
+  private assigned(partitions: readonly TopicPartition[]): void {
+    for (const { partition } of partitions) {
+      if (this.runners.has(partition)) continue;
+      const runner = new PartitionRunner(this.partsOf(partition));
+      this.runners.set(partition, runner);
+      runner.start();
+    }
+    this.logger.info({ partitions: [...this.runners.keys()] }, 'The group has assigned partitions.');
+  }
+
+  private async revoked(partitions: readonly TopicPartition[]): Promise<void> {
+    const gone = partitions.map(({ partition }) => this.runners.get(partition)).filter((runner) => runner !== undefined);
+    await Promise.all(gone.map((runner) => runner.revoke()));
+    // Removed only now: a new assignment must not begin beside the end of the old one.
+    for (const runner of gone) if (this.runners.get(runner.partition) === runner) this.runners.delete(runner.partition);
+  }
+
+  private partsOf(partition: number) {
+    const { log, wiring, group } = this.options;
+    const { ticker, controls, producer } = this.parts as SharedParts;
+    const topic = wiring.topics.input;
+    return {
+      log,
+      wiring,
+      group,
+      partition,
+      limits: this.limits,
+      logger: this.logger,
+      ticker,
+      controls,
+      producer,
+      commitPosition: async (offset: number) => (await this.consumer.promise).commit([{ topic, partition, offset }]),
+      seek: (position: TopicPartition & { readonly offset: number }) => this.consumer.value?.seek(position),
+    };
+  }
+}
+
+/** What the partitions of an instance share. */
+interface SharedParts {
+  readonly ticker: Ticker;
+  readonly controls: ControlSender;
+  readonly producer: { send: Awaited<ReturnType<Log['producer']>>['send'] };
+  close(): Promise<void>;
+}
+
+async function sharedParts<I, S, P, D, C>(
+  log: Log,
+  wiring: Wiring<I, S, P, D, C>,
+  limits: RuntimeLimits,
+  logger: Logger,
+): Promise<SharedParts> {
+  const [ticks, aside] = await Promise.all([log.producer(), log.producer()]);
+  const ticker = new Ticker({
+    producer: ticks,
+    topic: wiring.topics.input,
+    tick: wiring.tick,
+    idleTick_ms: limits.idleTick_ms,
+    backoff: { first_ms: limits.backoff_ms, max_ms: limits.backoffMax_ms },
+    logger,
+  });
+  const controls = new ControlSender({ producer: aside, topic: wiring.topics.controls ?? '', limit: limits.controls, logger });
+  return {
+    ticker,
+    controls,
+    producer: aside,
+    close: async () => {
+      await Promise.all([ticker.close(), controls.close()]);
+      await Promise.all([ticks.close(), aside.close()]);
+    },
+  };
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  value: T | null;
+  resolve(value: T): void;
+}
+
+function deferred<T>(): Deferred<T> {
+  let settle: (value: T) => void = () => {};
+  const promise = new Promise<T>((resolve) => {
+    settle = resolve;
+  });
+  const made: Deferred<T> = {
+    promise,
+    value: null,
+    resolve: (value) => {
+      made.value = value;
+      settle(value);
+    },
+  };
+  return made;
 }

@@ -3,8 +3,9 @@
  * topics it reads and writes. Nothing here knows what the topology computes; test/runtime/ runs another one
  * (a counter with timers) through the same code.
  */
-import type { PartitionProcessor } from '../topology/kit/processor.ts';
+
 import type { ValueCodec } from '../schemas/codec.ts';
+import type { PartitionProcessor } from '../topology/kit/processor.ts';
 
 /** The topics of one topology. Input, state and output have the same number of partitions. */
 export interface TopologyTopics {

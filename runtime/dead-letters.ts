@@ -1,0 +1,49 @@
+/**
+ * Records that cannot be used are put aside, byte for byte, and stop nothing.
+ *
+ * A dead letter keeps the record's key, value and headers, and says in more headers why and where from:
+ * `reason` (a sentence), `code` (base/errors.ts), `topic`, `partition`, `offset`, and `at`, when it was put
+ * aside (RFC 3339). Where the record had a header of one of these names, the record's own is kept under
+ * `original-<name>`.
+ *
+ * Delivery: acknowledged before the position passes the record; after a crash in between it is put aside
+ * again, so readers tell repeats by (topic, partition, offset).
+ */
+import { PresenceError } from '../base/errors.ts';
+import type { LogProducer, LogRecord, OutRecord, TopicPartition } from '../ports/log.ts';
+
+/** A record and why it cannot be used. */
+export interface DeadLetter {
+  readonly record: LogRecord;
+  readonly error: unknown;
+}
+
+const own = ['reason', 'code', 'topic', 'partition', 'offset', 'at'] as const;
+
+/** The record to write for it. `at_ms` is now. */
+export function deadLetterRecord(letter: DeadLetter, from: TopicPartition, at_ms: number): OutRecord {
+  const { record, error } = letter;
+  const headers: Record<string, string | Buffer> = {};
+  for (const [name, value] of Object.entries(record.headers)) {
+    headers[(own as readonly string[]).includes(name) ? `original-${name}` : name] = value;
+  }
+  headers.reason = error instanceof Error ? error.message : String(error);
+  headers.code = error instanceof PresenceError ? error.code : 'INTERNAL';
+  headers.topic = from.topic;
+  headers.partition = String(from.partition);
+  headers.offset = String(record.offset);
+  headers.at = new Date(at_ms).toISOString();
+  return { key: record.key, value: record.value, headers };
+}
+
+/** Writes them to `topic` in one send; rejects with LOG_UNAVAILABLE (retriable) and may be called again. */
+export async function writeDeadLetters(
+  producer: Pick<LogProducer, 'send'>,
+  topic: string,
+  letters: readonly DeadLetter[],
+  from: TopicPartition,
+): Promise<void> {
+  if (letters.length === 0) return;
+  const now = Date.now();
+  await producer.send([{ topic, records: letters.map((letter) => deadLetterRecord(letter, from, now)) }]);
+}

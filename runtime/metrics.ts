@@ -1,0 +1,98 @@
+/**
+ * What the runtime counts. Per batch or commit, never per record; labels hold topics, partitions and kinds,
+ * never users.
+ */
+import { counter, gauge, histogram } from '../base/metrics.ts';
+import type { ProcessorCounts } from '../topology/kit/processor.ts';
+import { type PartitionStateName, partitionStates } from './wiring.ts';
+
+export const metrics = {
+  lag: gauge('presence_consumer_lag_records', 'Records of the input not yet processed.', ['topic', 'partition']),
+  timeLag: gauge('presence_partition_time_lag_seconds', "How far a partition's time is behind its broker's clock.", [
+    'partition',
+  ]),
+  state: gauge('presence_partition_state', 'Where a partition is in its life: 1 for the state that it is in.', [
+    'partition',
+    'state',
+  ]),
+  users: gauge('presence_users_count', 'Users in memory.', ['partition']),
+  devices: gauge('presence_devices_count', 'Devices in memory.', ['partition']),
+  timers: gauge('presence_timers_armed_count', 'Timers waiting.', ['partition']),
+  signals: counter('presence_signals_total', 'Input records processed, by kind.', ['kind']),
+  duplicates: counter('presence_duplicates_total', 'Signals dropped because their seq was not above the last one.'),
+  ignored: counter('presence_ignored_total', 'Signals of replaced sessions, or of connections that do not hold the device.'),
+  ordinalsMissing: counter(
+    'presence_ordinals_missing_total',
+    'Ordinals that never came: signals lost between a gateway and the topology.',
+  ),
+  ordinalsRepeated: counter('presence_ordinals_repeated_total', 'Ordinals that came again and were dropped.'),
+  holes: counter('presence_time_holes_total', "Steps of a partition's time that count for no lease."),
+  leaps: counter('presence_time_leaps_back_total', "Leaps back of a partition's time."),
+  cuts: counter('presence_cuts_total', 'Cuts that compared at least one user.'),
+  timersFired: counter('presence_timers_fired_total', 'Timers that fell due.'),
+  windowRecords: histogram(
+    'presence_window_records',
+    'Records (states and diffs) of one emission.',
+    [],
+    [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000],
+  ),
+  transactionEmissions: histogram(
+    'presence_transaction_emissions',
+    'Emissions written by one transaction; above 1 when catching up.',
+    [],
+    [1, 2, 5, 10, 20, 50, 100],
+  ),
+  commitSeconds: histogram(
+    'presence_commit_seconds',
+    'From handing a transaction to the log to its being readable, repeats included.',
+  ),
+  commitTroubles: counter('presence_commit_troubles_total', 'Answers to commits other than yes.', ['trouble']),
+  retakes: counter('presence_partition_retakes_total', 'Partitions whose state was dropped and restored, by reason.', ['reason']),
+  restoreSeconds: histogram(
+    'presence_restore_seconds',
+    'From taking a partition to processing.',
+    [],
+    [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+  ),
+  restoreRecords: counter('presence_restore_records_total', 'Records read by restores.'),
+  ticks: counter('presence_ticks_total', 'Ticks written, by reason: due (a timer or a cut), idle (nothing moved time).', [
+    'reason',
+  ]),
+  ticksFailed: counter('presence_ticks_failed_total', 'Sends of ticks that failed.'),
+  tickLateness: histogram(
+    'presence_tick_lateness_seconds',
+    'By how much a tick landed after the deadline that it was written for.',
+  ),
+  clockUncertainty: gauge('presence_broker_clock_uncertainty_seconds', "How far the estimate of the broker's clock may be off.", [
+    'partition',
+  ]),
+  deadLetters: counter('presence_dead_letters_total', 'Records put aside into the dead letter topic.', ['topic', 'code']),
+  controls: counter('presence_controls_total', 'Control records, by what became of them.', ['outcome']),
+} as const;
+
+export function countBatch(counts: ProcessorCounts): void {
+  for (const [kind, count] of Object.entries(counts.signals)) {
+    if (count > 0) metrics.signals.inc({ kind }, count);
+  }
+  metrics.duplicates.inc(counts.duplicates);
+  metrics.ignored.inc(counts.ignored);
+  metrics.ordinalsMissing.inc(counts.ordinalsMissing);
+  metrics.ordinalsRepeated.inc(counts.ordinalsRepeated);
+  metrics.holes.inc(counts.holes);
+  metrics.leaps.inc(counts.leapsBack);
+  metrics.cuts.inc(counts.cuts);
+  metrics.timersFired.inc(counts.timersFired);
+}
+
+export function showState(partition: number, state: PartitionStateName): void {
+  for (const name of partitionStates) metrics.state.set({ partition: String(partition), state: name }, name === state ? 1 : 0);
+}
+
+/** A partition that is no longer here shows nothing. */
+export function forgetPartition(topic: string, partition: number): void {
+  const labels = { partition: String(partition) };
+  for (const one of [metrics.timeLag, metrics.users, metrics.devices, metrics.timers, metrics.clockUncertainty])
+    one.remove(labels);
+  metrics.lag.remove({ topic, partition: labels.partition });
+  for (const state of partitionStates) metrics.state.remove({ ...labels, state });
+}

@@ -1,0 +1,426 @@
+/**
+ * One partition of a topology, from the moment the group assigns it here until it is revoked.
+ *
+ * It owns the processor, the transactional id of the partition and the one commit that may be under way. The
+ * group hands it one batch at a time (`onBatch`); everything else that it does, it does one thing at a
+ * time in the background (`activity`): taking the partition, or committing what a batch brought.
+ *
+ * ## States
+ * - **fencing**: an empty transaction is begun and aborted; from then on no earlier owner can commit.
+ *   Leaves to *restoring*; a log that cannot be reached keeps it here, with growing pauses.
+ * - **restoring**: restore.ts. Leaves to *running*; to *parked* when that cannot ever succeed.
+ * - **running**: a batch is decoded, what cannot be is put aside (dead-letters.ts, acknowledged before anything
+ *   else), the rest is processed at once and what it emits is encoded. Leaves to *committing* when there is something
+ *   to commit: the emissions, or once a second the partition record alone.
+ * - **committing**: committer.ts writes the transactions in order. Meanwhile the next batch is fetched and waits.
+ *   After each one its control records go out.
+ * - **unknown_commit**: the answer to a commit was lost, the log is being asked. Leaves to *committing* or *fencing*.
+ * - **fenced**: somebody else has taken the partition. All state is dropped. After a pause, and once the group
+ *   confirms that the partition is ours, it is taken again, from *fencing* on.
+ * - **parked**: it refuses to run (NO_BASE, LOG_MISMATCH, UNDECODABLE state, too many poisoned records) and says what
+ *   to do. Other partitions run on. Left only by a new assignment or a restart.
+ * - **revoked**: the end. What is under way may finish; nothing more is begun.
+ *
+ * Only `enter` changes the state.
+ *
+ * ## Giving a batch back
+ * A batch waits for its partition `patience_ms` at most, then it is given back (`seek` to its first record): a
+ * handler that holds on for longer would hold up the group's next rebalance.
+ *
+ * ## Records that make the processor throw
+ * A fault of the topology, but one record must not stop a partition: its state is dropped and taken again, the batch
+ * is fed one record at a time, and the record at which it throws is put aside as INTERNAL from then on.
+ *
+ * **Delivery and replay.** Output, states and position are exactly once; dead letters at least once; control records
+ * at most once from here, said again by the topology. What is emitted depends on the input alone.
+ */
+import { hasCode, PresenceError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Log, LogBatch, LogProducer, LogTransactions, TopicPartition } from '../ports/log.ts';
+import type { PartitionProcessor } from '../topology/kit/processor.ts';
+import { type CommitTrouble, Committer } from './committer.ts';
+import type { ControlSender } from './controls.ts';
+import { type DeadLetter, writeDeadLetters } from './dead-letters.ts';
+import { decodeInputs } from './decoding.ts';
+import { type Encoded, toTransactions } from './encoding.ts';
+import { Feeder } from './feeding.ts';
+import { countBatch, forgetPartition, metrics, showState } from './metrics.ts';
+import { offsetsOf, restorePartition } from './restore.ts';
+import type { Ticker, TickTarget } from './ticks.ts';
+import { Backoff, pause, settlesWithin } from './waiting.ts';
+import type { PartitionStateName, PartitionStatus, RuntimeLimits, Wiring } from './wiring.ts';
+
+export interface PartitionParts<I, S, P, D, C> {
+  readonly log: Log;
+  readonly wiring: Wiring<I, S, P, D, C>;
+  readonly group: string;
+  readonly partition: number;
+  readonly limits: RuntimeLimits;
+  readonly logger: Logger;
+  readonly ticker: Pick<Ticker, 'add' | 'remove' | 'changed' | 'brokerTime'>;
+  readonly controls: Pick<ControlSender, 'send'>;
+  /** For dead letters. */
+  readonly producer: Pick<LogProducer, 'send'>;
+  /** Takes this as the group's position: it succeeds only for a member that owns the partition. */
+  readonly commitPosition: (offset: number) => Promise<void>;
+  readonly seek: (position: TopicPartition & { readonly offset: number }) => void;
+}
+
+/** What a taken partition holds; replaced as a whole when it is taken again. */
+interface Held<I, S, P, D, C> {
+  readonly processor: PartitionProcessor<I, S, P, D, C>;
+  readonly committer: Committer<I, S, P, D, C>;
+}
+
+/** How long a revocation waits for a commit under way; what is later is fenced by the next owner. */
+const REVOKE_WAIT_MS = 2_000;
+
+export class PartitionRunner<I, S, P, D, C> implements TickTarget {
+  readonly partition: number;
+  private readonly parts: PartitionParts<I, S, P, D, C>;
+  private readonly input: TopicPartition;
+  private readonly feeder: Feeder<I, S, P, D, C>;
+  private readonly stopping = new AbortController();
+  private state: PartitionStateName = 'fencing';
+  private held: Held<I, S, P, D, C> | null = null;
+  private transactions: LogTransactions | null = null;
+  /** The one thing under way in the background. Never rejects. */
+  private activity: Promise<void> = Promise.resolve();
+  private inHand = false;
+  private finishing = false;
+  private problem: string | null = null;
+  private lag: number | null = null;
+  private committedAt = 0;
+  /** The group's position as this runner last committed it; null before the first restore. */
+  private committed: number | null = null;
+  /** Where the input was last sought, to tell a gap of the log from a wrong start. */
+  private soughtAt = -1;
+
+  constructor(parts: PartitionParts<I, S, P, D, C>) {
+    this.parts = parts;
+    this.partition = parts.partition;
+    this.input = { topic: parts.wiring.topics.input, partition: parts.partition };
+    this.feeder = new Feeder({ wiring: parts.wiring, partition: parts.partition, limit: parts.limits.poisoned });
+    showState(this.partition, this.state);
+  }
+
+  /** Begins to take the partition, in the background. */
+  start(): void {
+    this.activity = this.take();
+  }
+
+  get status(): PartitionStatus {
+    const { partition, state, position, lag, stamp, problem } = this;
+    return { partition, state, position, lag, stamp, problem };
+  }
+  get position(): number {
+    return this.held?.processor.position ?? 0;
+  }
+  get stamp(): number {
+    return this.held?.processor.stamp ?? 0;
+  }
+  get ticking(): boolean {
+    return this.held !== null && !this.inHand && !this.stopped;
+  }
+  due(): number | null {
+    return this.held?.processor.due() ?? null;
+  }
+  private get stopped(): boolean {
+    return this.stopping.signal.aborted;
+  }
+
+  /** One batch of the group; resolves when the next one may come. */
+  async onBatch(batch: LogBatch): Promise<void> {
+    if (this.stopped) return;
+    this.inHand = true;
+    try {
+      if (!(await this.accept(batch)) && !this.stopped) this.giveBack(batch);
+    } finally {
+      this.inHand = false;
+      this.parts.ticker.changed(this.partition);
+    }
+  }
+
+  /** Waits for what is under way, then commits the position; takes no more batches. */
+  async finish(within_ms: number): Promise<void> {
+    this.finishing = true;
+    if (!(await settlesWithin(this.activity, within_ms))) return;
+    const { held } = this;
+    if (held === null || this.inHand || this.stopped) return;
+    const checkpoint = this.feeder.checkpoint(held.processor);
+    if (checkpoint === null) return;
+    this.activity = this.commitAll(held, [checkpoint]);
+    await settlesWithin(this.activity, within_ms);
+  }
+
+  /** The partition is not ours any more: nothing more is begun. Resolves when nothing is under way, or after a while. */
+  async revoke(): Promise<void> {
+    this.stopping.abort();
+    this.parts.ticker.remove(this.partition);
+    const ended = this.activity.then(() => this.transactions?.close()).catch(() => {});
+    await settlesWithin(ended, REVOKE_WAIT_MS);
+    this.enter('revoked');
+    forgetPartition(this.input.topic, this.partition);
+  }
+
+  private enter(state: PartitionStateName): void {
+    if (this.state === state || this.state === 'revoked') return;
+    this.state = state;
+    showState(this.partition, state);
+  }
+
+  // Taking
+
+  /** From the fence on, for as long as it takes. Never rejects. */
+  private async take(): Promise<void> {
+    const { limits, logger, ticker } = this.parts;
+    const { signal } = this.stopping;
+    const backoff = new Backoff({ first_ms: limits.backoff_ms, max_ms: limits.backoffMax_ms });
+    this.held = null;
+    ticker.remove(this.partition);
+    while (!signal.aborted) {
+      try {
+        await this.takeOnce();
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.problem = error instanceof Error ? error.message : String(error);
+        if (error instanceof PresenceError && !error.retriable && error.code !== 'FENCED') {
+          this.park(error);
+          return;
+        }
+        if (hasCode(error, 'FENCED')) await this.standBack();
+        else {
+          logger.warn({ partition: this.partition, err: error }, 'A partition cannot be taken yet.');
+          await backoff.pause(signal);
+        }
+      }
+    }
+  }
+
+  private async takeOnce(): Promise<void> {
+    const { log, wiring, group, partition, limits, logger, ticker } = this.parts;
+    const { signal } = this.stopping;
+    const began = performance.now();
+    this.enter('fencing');
+    await this.transactions?.close().catch(() => {});
+    const transactions = await log.transactions(`${group}.${wiring.topics.input}.${partition}`);
+    this.transactions = transactions;
+    await transactions.fence();
+    this.enter('restoring');
+    const { poisoned } = this.feeder;
+    const feedTail = this.feeder.tail.bind(this.feeder);
+    const restored = await restorePartition({ log, wiring, partition, poisoned, feedTail, signal });
+    if (signal.aborted) return;
+    const committer = new Committer({
+      log,
+      wiring,
+      group,
+      partition,
+      limits,
+      logger,
+      signal,
+      transactions,
+      before: restored.partitionRecord,
+      beforeOffset: restored.partitionRecordOffset,
+      confirm: () => this.confirm(),
+      onTrouble: (trouble) => this.onTrouble(trouble),
+    });
+    this.held = { processor: restored.processor, committer };
+    this.committed = restored.processor.position;
+    this.committedAt = performance.now();
+    this.soughtAt = -1;
+    this.problem = null;
+    this.enter('running');
+    ticker.add(this);
+    const seconds = (performance.now() - began) / 1_000;
+    metrics.restoreSeconds.observe(seconds);
+    metrics.restoreRecords.inc(restored.records);
+    logger.info({ partition, position: this.position, records: restored.records, seconds }, 'A partition has been taken.');
+  }
+
+  private park(error: PresenceError): void {
+    this.problem = error.help === undefined ? error.message : `${error.message} ${error.help}`;
+    this.enter('parked');
+    this.parts.logger.error(
+      { partition: this.partition, code: error.code, at: error.at, err: error },
+      `A partition refuses to run. ${this.problem}`,
+    );
+  }
+
+  /** After a fence: a pause, then until the group says that the partition is ours. Otherwise two would fence each other in turn. */
+  private async standBack(): Promise<void> {
+    const { limits, logger, partition } = this.parts;
+    const { signal } = this.stopping;
+    this.enter('fenced');
+    logger.warn({ partition }, 'Another instance has taken this partition; it is taken again if the group says so.');
+    do {
+      await pause(limits.fencedPause_ms * (0.5 + Math.random() / 2), signal);
+      if (signal.aborted) return;
+    } while (
+      !(await this.confirm().then(
+        () => true,
+        () => false,
+      ))
+    );
+  }
+
+  private async confirm(): Promise<void> {
+    const { log, group, commitPosition, partition } = this.parts;
+    const at = this.committed ?? (await log.committed(group, this.input.topic))[partition] ?? 0;
+    await commitPosition(at);
+  }
+
+  private onTrouble(trouble: CommitTrouble): void {
+    metrics.commitTroubles.inc({ trouble });
+    if (trouble === 'unknown') this.enter('unknown_commit');
+  }
+
+  // Processing
+
+  /** false: the batch is to be handed over again. */
+  private async accept(batch: LogBatch): Promise<boolean> {
+    const { limits, wiring } = this.parts;
+    const { signal } = this.stopping;
+    this.showLag(batch);
+    if (this.finishing || !(await settlesWithin(this.activity, limits.patience_ms))) return false;
+    const { held } = this;
+    if (held === null) {
+      await pause(limits.backoffMax_ms, signal);
+      return false;
+    }
+    const { processor } = held;
+    if (!(await this.continues(batch, processor.position))) return true;
+    const decoded = await decodeInputs(wiring.codecs, batch.records, {
+      from: processor.position,
+      poisoned: this.feeder.poisoned,
+    });
+    await this.putAside(decoded.dead);
+    if (this.stopped || this.held !== held) return true;
+    let encoded: readonly Encoded[];
+    try {
+      encoded = this.feeder.process(processor, {
+        partition: this.partition,
+        records: decoded.inputs,
+        nextOffset: batch.nextOffset,
+      });
+    } catch (error) {
+      this.failed(error);
+      return false;
+    }
+    this.count(batch, processor, encoded);
+    const checkpoint = encoded.length === 0 && performance.now() - this.committedAt >= limits.checkpoint_ms;
+    const extra = checkpoint ? this.feeder.checkpoint(processor) : null;
+    if (extra !== null) encoded = [extra];
+    if (encoded.length > 0) this.activity = this.commitAll(held, encoded);
+    return true;
+  }
+
+  private giveBack(batch: LogBatch): void {
+    this.parts.seek({ ...this.input, offset: batch.records[0]?.offset ?? batch.nextOffset });
+  }
+
+  /** Whether the batch goes on from the position. If not, the input has been sought. */
+  private async continues(batch: LogBatch, position: number): Promise<boolean> {
+    const first = batch.records[0]?.offset ?? batch.nextOffset;
+    if (first <= position && position < batch.nextOffset) return true;
+    if (first > position && this.soughtAt === position) {
+      // Sought already: the log has a gap here, or it has lost what comes next. A restore tells, and refuses.
+      const held = await offsetsOf(this.parts.log, this.input.topic, this.partition);
+      if (held.start <= position) return true;
+      this.retake('input_lost');
+      return false;
+    }
+    this.soughtAt = position;
+    this.parts.seek({ ...this.input, offset: position });
+    return false;
+  }
+
+  private async putAside(dead: readonly DeadLetter[]): Promise<void> {
+    if (dead.length === 0) return;
+    const { producer, wiring, logger } = this.parts;
+    await writeDeadLetters(producer, wiring.topics.deadLetters, dead, this.input);
+    for (const { error } of dead) {
+      metrics.deadLetters.inc({ topic: this.input.topic, code: error instanceof PresenceError ? error.code : 'INTERNAL' });
+    }
+    logger.warn(
+      { partition: this.partition, records: dead.length, first: dead[0]?.record.offset, err: dead[0]?.error },
+      'Records that cannot be used were put aside.',
+    );
+  }
+
+  private failed(error: unknown): void {
+    const fault =
+      error instanceof PresenceError
+        ? error
+        : new PresenceError('INTERNAL', String(error), { at: this.input.topic, retriable: true, cause: error });
+    this.parts.logger.error(
+      { partition: this.partition, err: fault },
+      'The topology failed; the partition is taken again to find the record.',
+    );
+    if (fault.retriable) {
+      this.retake('threw');
+      return;
+    }
+    this.held = null;
+    this.parts.ticker.remove(this.partition);
+    this.park(fault);
+  }
+
+  private retake(reason: string): void {
+    metrics.retakes.inc({ reason });
+    this.activity = this.take();
+  }
+
+  // Committing
+
+  /** Never rejects. */
+  private async commitAll(held: Held<I, S, P, D, C>, encoded: readonly Encoded[]): Promise<void> {
+    const { controls, limits, logger, partition } = this.parts;
+    for (const transaction of toTransactions(encoded, limits)) {
+      this.enter('committing');
+      const began = performance.now();
+      const outcome = await held.committer.commit(transaction).catch((error: unknown) => {
+        logger.error({ partition, err: error }, 'A commit failed in an unforeseen way; the partition is taken again.');
+        return 'superseded' as const;
+      });
+      if (outcome === 'stopped') return;
+      if (outcome !== 'committed') {
+        metrics.retakes.inc({ reason: outcome });
+        logger.warn({ partition, outcome }, 'A partition was taken by another instance; its state is dropped.');
+        this.held = null;
+        this.parts.ticker.remove(partition);
+        if (outcome === 'fenced') await this.standBack();
+        return this.take();
+      }
+      metrics.commitSeconds.observe((performance.now() - began) / 1_000);
+      metrics.transactionEmissions.observe(transaction.emissions);
+      this.committed = transaction.position;
+      this.committedAt = performance.now();
+      controls.send(transaction.controls);
+    }
+    this.enter('running');
+    this.parts.ticker.changed(partition);
+  }
+
+  // Showing
+
+  private showLag(batch: LogBatch): void {
+    const done = this.held === null ? (batch.records[0]?.offset ?? batch.nextOffset) : this.held.processor.position;
+    this.lag = Math.max(0, batch.endOffset - done);
+    metrics.lag.set({ topic: this.input.topic, partition: String(this.partition) }, this.lag);
+  }
+
+  private count(batch: LogBatch, processor: PartitionProcessor<I, S, P, D, C>, encoded: readonly Encoded[]): void {
+    const labels = { partition: String(this.partition) };
+    countBatch(processor.takeCounts());
+    for (const one of encoded) metrics.windowRecords.observe(one.states.length + one.output.length);
+    this.showLag(batch);
+    const { users, devices, timers } = processor.sizes;
+    metrics.users.set(labels, users);
+    metrics.devices.set(labels, devices);
+    metrics.timers.set(labels, timers);
+    const now = this.parts.ticker.brokerTime(this.partition);
+    if (now !== null) metrics.timeLag.set(labels, Math.max(0, now - processor.stamp) / 1_000);
+  }
+}
