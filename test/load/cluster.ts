@@ -1,0 +1,83 @@
+/**
+ * The whole system on real parts of this machine, each role a process of its own, each process and part one
+ * that can be killed, paused and started again. For benchmarks and chaos.
+ */
+import { fileURLToPath } from 'node:url';
+import { isSkipped, type KafkaPart, kafka, type Part, postgres, redis, schemaRegistry, freePort } from '../stack/index.ts';
+import { startPart } from '../stack/part.ts';
+import { processRunner, tempFolder } from '../stack/process.ts';
+
+export type RoleName = 'gateway' | 'topology' | 'sinks';
+
+/** A process of ours. `url` is its HTTP address: every role answers /readyz. */
+export interface Role extends Part {
+  readonly role: RoleName;
+}
+
+export interface Cluster {
+  readonly kafka: KafkaPart;
+  readonly registry: Part;
+  readonly database: Part;
+  readonly cache: Part;
+  readonly roles: readonly Role[];
+  of(role: RoleName): readonly Role[];
+  /** One process more. */
+  start(role: RoleName): Promise<Role>;
+  stop(): Promise<void>;
+}
+
+const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** A part that this cannot do without. */
+async function need<P extends Part>(part: Promise<P | { readonly skipped: string }>): Promise<P> {
+  const got = await part;
+  if (isSkipped(got)) throw new Error(got.skipped);
+  return got as P;
+}
+
+export async function startCluster(counts: Readonly<Record<RoleName, number>>): Promise<Cluster> {
+  const [broker, registry, database, cache] = await Promise.all([need(kafka()), need(schemaRegistry()), need(postgres()), need(redis())]);
+  const roles: Role[] = [];
+  const env = {
+    KAFKA_BROKERS: broker.brokers.join(','),
+    SCHEMA_REGISTRY_URL: registry.url,
+    DATABASE_URL: database.url,
+    REDIS_URL: cache.url,
+    LOG_LEVEL: process.env.LOG_LEVEL ?? 'info',
+  };
+  const start = async (role: RoleName): Promise<Role> => {
+    const port = await freePort();
+    const name = `${role}-${roles.length}`;
+    const runner = processRunner({
+      name,
+      folder: tempFolder(name),
+      command: [process.execPath, '--import', 'tsx', main, 'up', '--role', role],
+      env: { ...env, PORT: String(port), HOST: '127.0.0.1', TSX_TSCONFIG_PATH: `${root}tsconfig.json` },
+    });
+    const url = `http://127.0.0.1:${port}`;
+    const answers = async (): Promise<void> => {
+      const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(1_000) });
+      if (!response.ok) throw new Error(`${name}: ${await response.text()}`);
+    };
+    const part = { ...(await startPart({ description: name, url, runner, answers })), role };
+    roles.push(part);
+    return part;
+  };
+  for (const role of ['topology', 'sinks', 'gateway'] as const) {
+    for (let i = 0; i < counts[role]; i++) await start(role);
+  }
+  return {
+    kafka: broker,
+    registry,
+    database,
+    cache,
+    roles,
+    of: (role) => roles.filter((candidate) => candidate.role === role),
+    start,
+    stop: async () => {
+      await Promise.all(roles.map((role) => role.kill()));
+      await Promise.all([cache.kill(), database.stop(), registry.kill(), broker.kill()]);
+    },
+  };
+}
