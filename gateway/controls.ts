@@ -45,7 +45,10 @@ export function followControls(options: ControlOptions): Promise<Follower> {
       } catch (error) {
         // The topology's next mismatch says it again; stopping here would stop every later control.
         if (!hasCode(error, 'UNDECODABLE')) throw error;
-        logger.warn({ err: error, partition: batch.partition, offset: record.offset }, 'A control record cannot be read; it is left out.');
+        logger.warn(
+          { err: error, partition: batch.partition, offset: record.offset },
+          'A control record cannot be read; it is left out.',
+        );
       }
     }
   };

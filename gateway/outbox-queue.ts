@@ -67,7 +67,14 @@ class Fifo {
 /** About what a signal takes on the wire, without encoding it (its ordinal is not known yet). */
 export function estimateBytes(signal: Signal, traceparent: string | undefined): number {
   let bytes = 96 + (traceparent === undefined ? 0 : 70) + signal.user_id.length * 2;
-  for (const text of [signal.device_id, signal.session_id, signal.connection_id, signal.override_id, signal.reason, signal.actor]) {
+  for (const text of [
+    signal.device_id,
+    signal.session_id,
+    signal.connection_id,
+    signal.override_id,
+    signal.reason,
+    signal.actor,
+  ]) {
     if (text !== null) bytes += text.length + 2;
   }
   return bytes;

@@ -46,8 +46,8 @@ export interface GatewayOutbox extends Outbox {
   readonly partitions: number;
   /** For ends of holds and what repairs a picture: as `send`, but never refused by the bound. */
   sendAlways(draft: SignalDraft, options?: SendOptions): Promise<'sent' | 'cancelled'>;
-  /** Queues these hellos, all of this partition, then a marker that says from which ordinal on every device was stated anew. */
-  restate(partition: number, hellos: readonly { readonly draft: SignalDraft; readonly options?: SendOptions }[]): void;
+  /** Queues these hellos, all of this partition, then a marker that says from which ordinal on every device was stated anew. Resolves when the log has the hellos. */
+  restate(partition: number, hellos: readonly { readonly draft: SignalDraft; readonly options?: SendOptions }[]): Promise<void>;
 }
 
 const RETRY_MS_MIN = 50;
@@ -57,10 +57,18 @@ const held = gauge('presence_outbox_held_signals', 'Signals that the outbox hold
 const heldBytes = gauge('presence_outbox_held_bytes', 'Bytes that the outbox holds, as estimated.');
 const oldest = gauge('presence_outbox_oldest_seconds', 'How long the oldest signal has been held.');
 const sent = counter('presence_outbox_signals_total', 'Signals acknowledged by the log, by kind.', ['kind']);
-const cancelled = counter('presence_outbox_cancelled_total', 'Signals dropped before their first attempt: their socket had closed.');
+const cancelled = counter(
+  'presence_outbox_cancelled_total',
+  'Signals dropped before their first attempt: their socket had closed.',
+);
 const refused = counter('presence_outbox_refused_total', 'Signals refused: the outbox was full or closing.');
 const failed = counter('presence_outbox_failed_attempts_total', 'Attempts to send a batch that failed and were repeated.');
-const batchRecords = histogram('presence_outbox_batch_records', 'Records of a batch.', [], [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000]);
+const batchRecords = histogram(
+  'presence_outbox_batch_records',
+  'Records of a batch.',
+  [],
+  [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000],
+);
 const batchSeconds = histogram('presence_outbox_batch_seconds', 'From a batch made to acknowledged, resends included.');
 
 interface SentBatch {
@@ -121,23 +129,27 @@ class LogOutbox implements GatewayOutbox {
   async send(draft: SignalDraft, options: SendOptions = {}): Promise<'sent' | 'cancelled'> {
     if (this.full) {
       refused.inc();
-      throw fullError(this.#closing ? 'The gateway is closing.' : 'The outbox holds as much as it may: the log has not taken it yet.');
+      throw outboxFull(this.#closing ? 'The gateway is closing.' : undefined);
     }
     return this.#enqueue(draft, options);
   }
 
   async sendAlways(draft: SignalDraft, options: SendOptions = {}): Promise<'sent' | 'cancelled'> {
-    if (this.#abandoned) throw fullError('The gateway is closed.');
+    if (this.#abandoned) throw outboxFull('The gateway is closed.');
     return this.#enqueue(draft, options);
   }
 
-  restate(partition: number, hellos: readonly { readonly draft: SignalDraft; readonly options?: SendOptions }[]): void {
+  async restate(
+    partition: number,
+    hellos: readonly { readonly draft: SignalDraft; readonly options?: SendOptions }[],
+  ): Promise<void> {
     if (this.#closing) return;
     this.#queue.pushRestatement(partition);
-    // Nobody waits for these: what fails is told by the next mismatch.
-    for (const { draft, options } of hellos) this.#enqueue(draft, options ?? {}).catch(() => {});
+    const sending = hellos.map(({ draft, options }) => this.#enqueue(draft, options ?? {}));
     this.#queue.pushMarker(partition);
     this.#pump();
+    // What fails (only at the end) is of no interest: the next mismatch would say it again.
+    await Promise.allSettled(sending);
   }
 
   async close(within_ms: number): Promise<void> {
@@ -151,8 +163,9 @@ class LogOutbox implements GatewayOutbox {
     this.#abandoned = true;
     const abandoned = [...(this.#underWay?.entries ?? [])];
     this.#queue.drain((entry) => entry.type === 'signal' && abandoned.push(entry));
-    if (abandoned.length > 0) this.#logger.error({ signals: abandoned.length }, 'The outbox was closed before the log took everything.');
-    for (const entry of abandoned) entry.fail(fullError('The gateway closed before the log took it.'));
+    if (abandoned.length > 0)
+      this.#logger.error({ signals: abandoned.length }, 'The outbox was closed before the log took everything.');
+    for (const entry of abandoned) entry.fail(outboxFull('The gateway closed before the log took it.'));
     await this.#producer.close().catch(() => {});
   }
 
@@ -264,7 +277,11 @@ class LogOutbox implements GatewayOutbox {
         break;
       } catch (error) {
         failed.inc();
-        if (this.#connected) this.#logger.warn({ err: error, held: this.#queue.signals }, 'The log does not take signals; they are held and sent again.');
+        if (this.#connected)
+          this.#logger.warn(
+            { err: error, held: this.#queue.signals },
+            'The log does not take signals; they are held and sent again.',
+          );
         this.#connected = false;
         await sleep(Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (attempt - 1)) * (0.75 + Math.random() / 4));
       }
@@ -285,6 +302,7 @@ function countKinds(entries: readonly SignalEntry[]): Map<string, number> {
   return kinds;
 }
 
-function fullError(message: string): PresenceError {
+/** What `send` rejects with; for parts that must know before they change anything. */
+export function outboxFull(message = 'The outbox holds as much as it may: the log has not taken it yet.'): PresenceError {
   return new PresenceError('OUTBOX_FULL', message, { at: 'outbox', retriable: true, help: 'Try again in a second.' });
 }

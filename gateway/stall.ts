@@ -13,8 +13,11 @@ import { counter } from '../base/metrics.ts';
 export const STALL_MS_MIN = 250;
 const TICK_MS = 50;
 
-const stalls = counter('presence_gateway_stalls_total', 'Stalls of the gateway\'s own loop over 250 ms.');
-const stalledSeconds = counter('presence_gateway_stalled_seconds_total', 'How long the gateway\'s own loop stood still, stalls over 250 ms only.');
+const stalls = counter('presence_gateway_stalls_total', "Stalls of the gateway's own loop over 250 ms.");
+const stalledSeconds = counter(
+  'presence_gateway_stalled_seconds_total',
+  "How long the gateway's own loop stood still, stalls over 250 ms only.",
+);
 
 export interface LoopClockOptions {
   /** Monotonic ms. Default performance.now. */
