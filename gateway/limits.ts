@@ -1,0 +1,83 @@
+/**
+ * Token buckets: how fast one may ask.
+ *
+ * A bucket holds at most `burst` tokens and gains `rate` a second. One that has not been touched for `burst /
+ * rate` seconds is full, which is what a new one is: so buckets are kept in two generations, and the older one
+ * is dropped whole after that time. Memory is bound by who asked in the last two periods.
+ */
+import { PresenceError } from '../base/errors.ts';
+
+/** contract.md: "never under 50 requests a second a user". */
+export const MIN_RATE = 50;
+
+export interface Rate {
+  /** A second; at least MIN_RATE. Default 100. */
+  readonly rate: number;
+  /** At once; at least `rate`. Default 200. */
+  readonly burst: number;
+}
+
+export const defaultRate: Rate = { rate: 100, burst: 200 };
+
+/** One bucket. `now` is any clock in ms that does not go back. */
+export class Bucket {
+  #tokens: number;
+  #at: number;
+
+  constructor(burst: number, now: number) {
+    this.#tokens = burst;
+    this.#at = now;
+  }
+
+  /** Takes one token. 0: taken; else how many ms until there is one. */
+  take(rate: Rate, now: number): number {
+    this.#tokens = Math.min(rate.burst, this.#tokens + (Math.max(0, now - this.#at) * rate.rate) / 1000);
+    this.#at = now;
+    if (this.#tokens < 1) return Math.ceil(((1 - this.#tokens) * 1000) / rate.rate);
+    this.#tokens -= 1;
+    return 0;
+  }
+}
+
+export class Buckets {
+  readonly #rate: Rate;
+  readonly #period: number;
+  #young = new Map<string, Bucket>();
+  #old = new Map<string, Bucket>();
+  #turned = 0;
+
+  constructor(rate: Rate) {
+    checkRate(rate);
+    this.#rate = rate;
+    this.#period = (rate.burst / rate.rate) * 1000;
+  }
+
+  /** Takes a token of this key's bucket. 0: taken; else how many ms until there is one. */
+  take(key: string, now: number): number {
+    if (now - this.#turned >= this.#period) {
+      this.#old = now - this.#turned >= 2 * this.#period ? new Map() : this.#young;
+      this.#young = new Map();
+      this.#turned = now;
+    }
+    let bucket = this.#young.get(key);
+    if (bucket === undefined) {
+      bucket = this.#old.get(key) ?? new Bucket(this.#rate.burst, now);
+      this.#young.set(key, bucket);
+    }
+    return bucket.take(this.#rate, now);
+  }
+
+  /** How many are kept. */
+  get size(): number {
+    return this.#young.size + this.#old.size;
+  }
+}
+
+export function checkRate(rate: Rate): void {
+  if (rate.rate >= MIN_RATE && rate.burst >= rate.rate) return;
+  throw new PresenceError('BAD_SETTING', `A rate of ${rate.rate}/s with bursts of ${rate.burst} is too low.`, {
+    at: 'rate limit',
+    retriable: false,
+    help: `The contract promises ${MIN_RATE} requests a second a user; the burst may not be below the rate.`,
+  });
+}
