@@ -24,12 +24,23 @@ const target = new URL('generated.ts', folder);
 const types = new Map<string, { readonly source: string; readonly shape: string; readonly text: string }>();
 
 const primitives: Readonly<Record<string, string>> = {
-  null: 'null', boolean: 'boolean', int: 'number', long: 'number', float: 'number', double: 'number', string: 'string', bytes: 'Buffer',
+  null: 'null',
+  boolean: 'boolean',
+  int: 'number',
+  long: 'number',
+  float: 'number',
+  double: 'number',
+  string: 'string',
+  bytes: 'Buffer',
 };
 
 function typeOf(schema: Schema, file: string): string {
   if (typeof schema === 'string') return primitives[schema] ?? schema.split('.').at(-1)!;
-  if (Array.isArray(schema)) return schema.map((branch) => typeOf(branch, file)).sort((a, b) => Number(a === 'null') - Number(b === 'null')).join(' | ');
+  if (Array.isArray(schema))
+    return schema
+      .map((branch) => typeOf(branch, file))
+      .sort((a, b) => Number(a === 'null') - Number(b === 'null'))
+      .join(' | ');
   if (schema.type === 'array') {
     const item = typeOf(schema.items as Schema, file);
     return item.includes(' ') ? `(${item})[]` : `${item}[]`;
@@ -59,7 +70,9 @@ function define(schema: Named, file: string): string {
   return schema.name;
 }
 
-for (const file of readdirSync(folder).filter((name) => name.endsWith('.avsc')).sort()) {
+for (const file of readdirSync(folder)
+  .filter((name) => name.endsWith('.avsc'))
+  .sort()) {
   define(JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as Named, file);
 }
 

@@ -1,6 +1,7 @@
 /** A browser of this machine for playwright-core, which brings none. */
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { ensureCommand, has } from './machine.ts';
+import { ensureCommand } from './machine.ts';
 import type { Skipped } from './part.ts';
 import { orSkipped } from './skip.ts';
 
@@ -19,14 +20,21 @@ export const browserArgs: readonly string[] = [
 
 const known = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/usr/bin/google-chrome-stable'];
 
-/** The path of a Chromium: `PRESENCE_CHROMIUM`, else a known place, else installed from Debian. */
-export async function browser(): Promise<{ readonly executablePath: string } | Skipped> {
+export interface Browser {
+  readonly executablePath: string;
+  /** Its name and version, for the summary. */
+  readonly description: string;
+}
+
+/** A Chromium: `PRESENCE_CHROMIUM`, else one in a known place, else installed from Debian. */
+export async function browser(): Promise<Browser | Skipped> {
   return await orSkipped('Browser', async () => {
-    const wished = process.env.PRESENCE_CHROMIUM;
-    if (wished !== undefined) return { executablePath: wished };
-    const found = known.find((path) => existsSync(path));
-    if (found !== undefined) return { executablePath: found };
-    if (!has('chromium')) await ensureCommand('chromium', ['chromium']);
-    return { executablePath: '/usr/bin/chromium' };
+    const executablePath = process.env.PRESENCE_CHROMIUM ?? known.find((path) => existsSync(path)) ?? (await installed());
+    return { executablePath, description: execFileSync(executablePath, ['--version'], { encoding: 'utf8' }).trim() };
   });
+}
+
+async function installed(): Promise<string> {
+  await ensureCommand('chromium', ['chromium']);
+  return '/usr/bin/chromium';
 }

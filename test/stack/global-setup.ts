@@ -5,15 +5,13 @@
  *
  * vitest calls this once for each project; they share one stack.
  */
-import { execFileSync } from 'node:child_process';
-import { appendFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestProject } from 'vitest/node';
 import { browser, freshDatabase, isSkipped, kafka, type Part, postgres, redis, type Skipped, schemaRegistry } from './index.ts';
 import type { SharedName } from './suite.ts';
 
-type Shared = Pick<Part, 'description' | 'url' | 'stop'>;
+type Shared = Pick<Part, 'url' | 'stop'>;
 
 const starters: Readonly<Record<SharedName, () => Promise<Shared | Skipped>>> = {
   kafka,
@@ -22,9 +20,7 @@ const starters: Readonly<Record<SharedName, () => Promise<Shared | Skipped>>> = 
   postgres,
   browser: async () => {
     const found = await browser();
-    if (isSkipped(found)) return found;
-    const description = execFileSync(found.executablePath, ['--version'], { encoding: 'utf8' }).trim();
-    return { description, url: found.executablePath, stop: async () => {} };
+    return isSkipped(found) ? found : { url: found.executablePath, stop: async () => {} };
   },
 };
 
@@ -59,10 +55,6 @@ async function openStack(): Promise<Stack> {
     if (started === undefined) {
       started = starters[name]();
       parts.set(name, started);
-      void started.then(
-        (found) => report(name, isSkipped(found) ? `not run: ${found.skipped}` : found.description),
-        () => {},
-      );
     }
     return started;
   };
@@ -92,10 +84,4 @@ async function close(server: Server, parts: ReadonlyMap<SharedName, Promise<Shar
   await Promise.all(
     running.map((part) => (part.status === 'fulfilled' && !isSkipped(part.value) ? part.value.stop() : undefined)),
   );
-}
-
-/** One line for the summary that scripts/test.mjs prints at its end. */
-function report(name: string, what: string): void {
-  const file = process.env.PRESENCE_STACK_REPORT;
-  if (file !== undefined) appendFileSync(file, `${JSON.stringify({ name, what })}\n`);
 }
