@@ -10,7 +10,10 @@
  * falls due between two signals must see what the first one did. Batches pay at the edges (decoding,
  * committing, fan-out); inside a batch the chain is plain loops.
  */
-import type { OperatorFunction } from 'rxjs';
+import { Observable, type OperatorFunction } from 'rxjs';
+import { Happening } from './happening.ts';
+import type { Gateway, User } from './record.ts';
+import { Scope } from './scope.ts';
 
 /** One decoded record of the input. */
 export interface Input<V> {
@@ -54,4 +57,60 @@ export interface TimerSpec {
 /** An RxJS operator that can say what it is: `source$.pipe(stage)` works, `stage.spec` is the node in the graph. */
 export interface StageOperator<A, B> extends OperatorFunction<Batch<A>, Batch<B>> {
   readonly spec: StageSpec;
+}
+
+/** The names of V's fields that hold a T. Fields are named, not computed: a name can be printed, compared and linted. */
+export type FieldOf<V, T> = { [K in keyof V & string]: V[K] extends T ? K : never }[keyof V & string];
+
+/** The pure half of a stage in one partition: what is done with a happening; what comes of it is handed on by `next`. */
+export type StageLogic<A> = (happening: A) => void;
+
+/** One stage of one partition. */
+export interface BoundStage<A> {
+  readonly on: StageLogic<A>;
+  /** A user (or gateway) was loaded: work out anew what the record does not hold, and arm its timers. */
+  readonly loaded?: (user: User, lease: number) => void;
+  readonly gatewayLoaded?: (gateway: Gateway, lease: number) => void;
+}
+
+/** A stage as a topology binds it: its operator, its spec, and its logic for one partition. */
+export interface Stage<A, B> extends StageOperator<A, B> {
+  bind(scope: Scope, next: StageLogic<B>): BoundStage<A>;
+}
+
+/** Deep-frozen, so that a description stays what it was. */
+function frozen(spec: StageSpec): StageSpec {
+  for (const part of [spec.config, ...Object.values(spec.config), ...spec.stores, ...spec.timers, spec.stores, spec.timers])
+    Object.freeze(part);
+  return Object.freeze(spec);
+}
+
+/**
+ * Makes a stage of its spec and its logic. As an RxJS operator of its own, outside a topology, it has a scope of
+ * its own for each partition, hands on copies, and no timers fire in it.
+ */
+export function defineStage<A, B>(spec: StageSpec, bind: Stage<A, B>['bind']): Stage<A, B> {
+  const operator = (source: Observable<Batch<A>>): Observable<Batch<B>> =>
+    new Observable((subscriber) => {
+      const byPartition = new Map<number, BoundStage<A>>();
+      let records: Input<B>[] = [];
+      let from: Input<A> | undefined;
+      const collect = (value: B): void => {
+        if (from === undefined) return;
+        // A happening is filled in along the chain, so what is handed on is a copy as of now; of the same class, hence the cast.
+        records.push({ offset: from.offset, stamp: from.stamp, value: value instanceof Happening ? (value.copy() as B) : value });
+      };
+      return source.subscribe({
+        next(batch) {
+          let bound = byPartition.get(batch.partition);
+          if (bound === undefined) byPartition.set(batch.partition, (bound = bind(new Scope(batch.partition), collect)));
+          records = [];
+          for (from of batch.records) bound.on(from.value);
+          subscriber.next({ partition: batch.partition, records, nextOffset: batch.nextOffset });
+        },
+        error: (error) => subscriber.error(error),
+        complete: () => subscriber.complete(),
+      });
+    });
+  return Object.assign(operator, { spec: frozen(spec), bind });
 }

@@ -1,0 +1,326 @@
+/**
+ * What a partition holds in memory: its users, their devices, and the gateways that it has heard of.
+ *
+ * A user is one record (schemas/user-state.avsc) whose parts belong to the stages by name:
+ *
+ * | Part | Owner | Fields |
+ * | --- | --- | --- |
+ * | sessions | dedupe | a device's session_id, seq, replaced |
+ * | claims | windowedPrecedence | a device's state and source (and their rank); the user's override |
+ * | life | offlineTimeout | a device's holder, last_seen, ttl, grace, forgetting; ghosts; gateways' leases |
+ * | emitted | diff | the user's state, source, since, version, of both views |
+ *
+ * Every stage may read all of it and writes its own part. Beside the record there is what can be
+ * worked out from it: ranks, links to gateways, armed timers, what is decided but not yet emitted (nothing
+ * of that outlives a cut), and the first beat that is not written yet.
+ */
+import type {
+  Device as DeviceRecord,
+  GatewayLease,
+  Ghost as GhostRecord,
+  Override,
+  PublicView,
+  ReplacedSession,
+  Source,
+  State,
+  UserState,
+} from '../schemas/generated.ts';
+import { addHolding, type Holdings, holdingHash, removeHolding } from '../schemas/holdings.ts';
+import type { Timed } from './timers.ts';
+import { Decision } from './view.ts';
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** A gateway's lease, its ordinals, and the number and hash of what it holds here. */
+export class Gateway implements GatewayLease, Timed {
+  readonly gateway_id: string;
+  stamp = 0;
+  lease = 0;
+  dead = false;
+  ordinal = 0;
+  missing = 0;
+  repeated = 0;
+
+  readonly holdings: Holdings = { devices: 0, hash: 0 };
+  /** When it was last asked to restate; not kept in the record (asking once more is harmless). */
+  restateAsked: number | null = null;
+  armed = NEVER;
+  /** When it is dead, or when it is forgotten; set by offlineTimeout. */
+  due = NEVER;
+  readonly timerClass = 1;
+  readonly timerKey: string;
+  readonly timerSubKey = '';
+
+  constructor(gatewayId: string) {
+    this.gateway_id = gatewayId;
+    this.timerKey = gatewayId;
+  }
+
+  deadline(): number {
+    return this.due;
+  }
+
+  record(): GatewayLease {
+    const { gateway_id, stamp, lease, dead, ordinal, missing, repeated } = this;
+    return { gateway_id, stamp, lease, dead, ordinal, missing, repeated };
+  }
+}
+
+export class Device implements DeviceRecord, Timed {
+  readonly user: User;
+  readonly device_id: string;
+  session_id = '';
+  seq = -1;
+  state: State = 'online';
+  source: Source = 'inferred';
+  last_seen = 0;
+  connection_id: string | null = null;
+  gateway_id: string | null = null;
+  hold_ordinal = 0;
+  ttl_lease: number | null = null;
+  grace_lease: number | null = null;
+  forget_lease: number | null = null;
+  trace: string | null = null;
+  replaced: ReplacedSession[] = [];
+
+  /** The holder's gateway; null where nobody holds it. */
+  gateway: Gateway | null = null;
+  /** Of state and source, by windowedPrecedence: the higher one speaks for the user. */
+  rank = 0;
+  armed = NEVER;
+  readonly timerClass = 2;
+  readonly timerKey: string;
+  readonly timerSubKey: string;
+
+  constructor(user: User, deviceId: string) {
+    this.user = user;
+    this.device_id = deviceId;
+    this.timerKey = user.user_id;
+    this.timerSubKey = deviceId;
+  }
+
+  /** A connection of a living gateway holds it. */
+  get held(): boolean {
+    return this.gateway !== null && !this.gateway.dead;
+  }
+
+  /** contract.md, "Liveness": held, or its ttl runs, or its grace does. Timers end the latter two at their deadlines. */
+  get counts(): boolean {
+    return this.held || this.ttl_lease !== null || this.grace_lease !== null;
+  }
+
+  hold(gateway: Gateway, connectionId: string, ordinal: number): void {
+    if (this.gateway !== null) this.release();
+    this.connection_id = connectionId;
+    this.gateway_id = gateway.gateway_id;
+    this.gateway = gateway;
+    this.hold_ordinal = ordinal;
+    addHolding(gateway.holdings, holdingHash(this.user.user_id, this.device_id, connectionId));
+  }
+
+  release(): void {
+    if (this.gateway !== null && this.connection_id !== null) {
+      removeHolding(this.gateway.holdings, holdingHash(this.user.user_id, this.device_id, this.connection_id));
+    }
+    this.connection_id = null;
+    this.gateway_id = null;
+    this.gateway = null;
+    this.hold_ordinal = 0;
+  }
+
+  deadline(): number {
+    let due = this.ttl_lease ?? NEVER;
+    if (this.grace_lease !== null && this.grace_lease < due) due = this.grace_lease;
+    if (this.forget_lease !== null && this.forget_lease < due) due = this.forget_lease;
+    return due;
+  }
+
+  record(): DeviceRecord {
+    return {
+      device_id: this.device_id,
+      session_id: this.session_id,
+      seq: this.seq,
+      state: this.state,
+      source: this.source,
+      last_seen: this.last_seen,
+      connection_id: this.connection_id,
+      gateway_id: this.gateway_id,
+      hold_ordinal: this.hold_ordinal,
+      ttl_lease: this.ttl_lease,
+      grace_lease: this.grace_lease,
+      forget_lease: this.forget_lease,
+      trace: this.trace,
+      replaced: this.replaced.slice(),
+    };
+  }
+}
+
+/** A device of an invisible user as others see it: in the grace of a goodbye. */
+export class Ghost implements GhostRecord, Timed {
+  readonly user: User;
+  readonly device_id: string;
+  readonly state: State;
+  readonly source: Source;
+  readonly grace_lease: number;
+  readonly trace: string | null;
+
+  rank = 0;
+  armed = NEVER;
+  /** Dropped when invisible ends: an entry left in the timers must not fire. */
+  gone = false;
+  readonly timerClass = 3;
+  readonly timerKey: string;
+  readonly timerSubKey: string;
+
+  constructor(user: User, ghost: GhostRecord) {
+    this.user = user;
+    this.device_id = ghost.device_id;
+    this.state = ghost.state;
+    this.source = ghost.source;
+    this.grace_lease = ghost.grace_lease;
+    this.trace = ghost.trace;
+    this.timerKey = user.user_id;
+    this.timerSubKey = ghost.device_id;
+  }
+
+  deadline(): number {
+    return this.gone ? NEVER : this.grace_lease;
+  }
+
+  record(): GhostRecord {
+    const { device_id, state, source, grace_lease, trace } = this;
+    return { device_id, state, source, grace_lease, trace };
+  }
+}
+
+/** A beat that no record holds yet: the first one of its user since the record was last written. */
+export interface UnwrittenBeat {
+  readonly user: User;
+  readonly offset: number;
+  /** The clocks at that record. */
+  readonly stamp: number;
+  readonly lease: number;
+  readonly settle: number;
+  written: boolean;
+}
+
+export class User implements Timed {
+  readonly user_id: string;
+  epoch = 0;
+  last_seen: number | null = null;
+  override: Override | null = null;
+  readonly devices: Device[] = [];
+  publicLastSeen: number | null = null;
+  /** null: others see the devices as they are. */
+  ghosts: Ghost[] | null = null;
+  log = 0;
+  offset = 0;
+  /** What was emitted last, and what is decided since. */
+  readonly self = new Decision();
+  readonly others = new Decision();
+
+  touched = false;
+  /** The traceparent that goes with the next record of this user. */
+  trace: string | null = null;
+  beat: UnwrittenBeat | null = null;
+  armed = NEVER;
+  readonly timerClass = 0;
+  readonly timerKey: string;
+  readonly timerSubKey = '';
+
+  constructor(userId: string) {
+    this.user_id = userId;
+    this.timerKey = userId;
+  }
+
+  /** The override's end, a stamp. */
+  deadline(): number {
+    return this.override?.until ?? NEVER;
+  }
+
+  device(deviceId: string | null): Device | null {
+    const { devices } = this;
+    for (let i = 0; i < devices.length; i += 1) {
+      const device = devices[i] as Device;
+      if (device.device_id === deviceId) return device;
+    }
+    return null;
+  }
+
+  /** A sign of life at this stamp; others see it unless the user is invisible. */
+  seen(stamp: number): void {
+    this.last_seen = stamp;
+    if (this.ghosts === null) this.publicLastSeen = stamp;
+  }
+
+  /** The same, told late: it says when somebody was last seen, which may be before what is known already. */
+  seenLate(at: number): void {
+    if (this.last_seen === null || at > this.last_seen) this.last_seen = at;
+    if (this.ghosts === null && (this.publicLastSeen === null || at > this.publicLastSeen)) this.publicLastSeen = at;
+  }
+
+  /** The record as of now. Its objects are its own: later changes do not reach it. */
+  record(): UserState {
+    const { self, devices } = this;
+    let live = 0;
+    let streaming = false;
+    for (const device of devices) {
+      if (device.counts) live += 1;
+      if (device.held) streaming = true;
+    }
+    return {
+      user_id: this.user_id,
+      epoch: this.epoch,
+      version: self.version,
+      state: self.state,
+      source: self.source,
+      since: self.since,
+      last_seen: this.last_seen,
+      devices_live: live,
+      streaming,
+      override: this.override,
+      devices: devices.map((device) => device.record()),
+      public: this.publicRecord(live, streaming),
+      log: this.log,
+      offset: this.offset,
+    };
+  }
+
+  private publicRecord(live: number, streaming: boolean): PublicView {
+    const { others, ghosts } = this;
+    return {
+      version: others.version,
+      state: others.state,
+      source: others.source,
+      since: others.since,
+      last_seen: this.publicLastSeen,
+      devices_live: ghosts === null ? live : ghosts.length,
+      streaming: ghosts === null && streaming,
+      ghosts: ghosts === null ? null : ghosts.map((ghost) => ghost.record()),
+    };
+  }
+
+  /** The inverse of `record`, without what the stages work out anew (ranks, links, timers). */
+  static load(record: UserState): User {
+    const user = new User(record.user_id);
+    user.epoch = record.epoch;
+    user.last_seen = record.last_seen;
+    user.override = record.override;
+    user.publicLastSeen = record.public.last_seen;
+    user.log = record.log;
+    user.offset = record.offset;
+    user.self.load(record);
+    user.others.load(record.public);
+    for (const device of record.devices) user.devices.push(loadDevice(user, device));
+    user.ghosts = record.public.ghosts?.map((ghost) => new Ghost(user, ghost)) ?? null;
+    return user;
+  }
+}
+
+function loadDevice(user: User, record: DeviceRecord): Device {
+  const device = new Device(user, record.device_id);
+  const { replaced, ...fields } = record;
+  Object.assign(device, fields);
+  device.replaced = replaced.slice();
+  return device;
+}

@@ -1,0 +1,356 @@
+/**
+ * One partition of a topology: the clock before the chain, the commits after it.
+ *
+ * **Order.** A record's stamp moves time on. Every deadline that lies between is a happening at the stamp at which
+ * its clock reaches it, ordered by that stamp, then overrides, gateways, devices, then by user and device; whenever
+ * time is about to leave a cell in which somebody was touched, the cut comes first. Then the record itself. Each of
+ * these passes through the whole chain before the next.
+ *
+ * **Emissions.** What the cuts before a record said is one emission. Its position is that record's offset, its clocks are
+ * those of its last cut, which lies at the end of the cell: a restore from there meets the record again, and judges
+ * the rest of the step as the whole (clock.ts). What has happened after that cut is not in it, and happens again.
+ *
+ * **Restore.** Records are loaded, each stage works out anew what they do not hold, the tail gives back the
+ * beats that were not written (processors/tail.ts), and the first record is met with the clocks of the partition record.
+ */
+import { type Observable, Subject } from 'rxjs';
+import { PresenceError } from '../../base/errors.ts';
+import { type Arrival, type ClockOptions, PartitionClock } from '../../processors/clock.ts';
+import type { Changes } from '../../processors/diff.ts';
+import { Happening, type Heard } from '../../processors/happening.ts';
+import { Device, Gateway, Ghost, User } from '../../processors/record.ts';
+import { Scope } from '../../processors/scope.ts';
+import type { Batch, BoundStage, Input, Stage, StageLogic } from '../../processors/stage.ts';
+import { applyBeat } from '../../processors/tail.ts';
+import { compareTimed, type Timed } from '../../processors/timers.ts';
+import type { Delivery, Diff, GatewayLease, PartitionState, Signal, UserState } from '../../schemas/generated.ts';
+import type { Emission, Output, PartitionProcessor, ProcessorCounts } from './processor.ts';
+
+export type PresenceEmission = Emission<UserState, PartitionState, Diff, Delivery>;
+export type PresenceProcessor = PartitionProcessor<Signal, UserState, PartitionState, Diff, Delivery>;
+
+/** The chain of a topology: each stage takes what the one before it hands on (checked where it was put together). */
+export type Chain = readonly Stage<never, unknown>[];
+
+export interface PartitionOptions {
+  readonly partition: number;
+  /** name@version. */
+  readonly topology: string;
+  /** null: stamps of a foreign clock. */
+  readonly clock: ClockOptions | null;
+  readonly chain: Chain;
+}
+
+interface Draft {
+  readonly states: Map<string, Output<UserState>>;
+  readonly diffs: Output<Diff>[];
+  stamp: number;
+  partition: PartitionState | null;
+}
+
+export class Partition implements PresenceProcessor {
+  readonly emissions: Observable<PresenceEmission>;
+  private readonly options: PartitionOptions;
+  private readonly scope: Scope;
+  private readonly clock: PartitionClock;
+  private readonly stages: readonly BoundStage<never>[];
+  private readonly first: StageLogic<Heard>;
+  private readonly happening = new Happening();
+  private readonly out = new Subject<PresenceEmission>();
+  private loadedPartition: PartitionState | null = null;
+  private tailClock: PartitionClock | null = null;
+  private next = 0;
+  /** The position of the last emission. */
+  private emitted = 0;
+  private draft: Draft | null = null;
+  private cellEnd = 0;
+
+  constructor(options: PartitionOptions) {
+    this.options = options;
+    this.scope = new Scope(options.partition);
+    this.clock = new PartitionClock(options.clock);
+    this.emissions = this.out.asObservable();
+    const stages: BoundStage<never>[] = [];
+    // From the last stage to the first, each bound to the one after it. `Chain` has forgotten the types between.
+    let after = ((changes: Changes) => this.collect(changes)) as StageLogic<unknown>;
+    for (const stage of [...options.chain].reverse()) {
+      const bound = stage.bind(this.scope, after);
+      stages.unshift(bound);
+      after = bound.on as StageLogic<unknown>;
+    }
+    this.stages = stages;
+    this.first = after;
+  }
+
+  get position(): number {
+    return this.next;
+  }
+
+  get stamp(): number {
+    return this.clock.stamp;
+  }
+
+  get sizes(): { readonly users: number; readonly devices: number; readonly timers: number } {
+    const { users, devices, leaseTimers, stampTimers } = this.scope;
+    return { users: users.size, devices, timers: leaseTimers.size + stampTimers.size };
+  }
+
+  takeCounts(): ProcessorCounts {
+    return this.scope.takeCounts();
+  }
+
+  // ---- restore
+
+  load(key: string, value: UserState | null): void {
+    if (value === null) this.scope.users.delete(key);
+    else this.scope.users.set(key, User.load(value));
+  }
+
+  loadPartition(value: PartitionState): void {
+    this.loadedPartition = value;
+  }
+
+  restore(): { readonly tailFrom: number; readonly position: number } {
+    const { scope, clock, loadedPartition } = this;
+    if (loadedPartition === null) return { tailFrom: 0, position: 0 };
+    clock.set(loadedPartition);
+    this.enterCell();
+    scope.epoch = loadedPartition.epoch;
+    scope.missing = loadedPartition.missing;
+    scope.repeated = loadedPartition.repeated;
+    for (const lease of loadedPartition.gateways) {
+      const gateway = Object.assign(new Gateway(lease.gateway_id), lease);
+      scope.gateways.set(gateway.gateway_id, gateway);
+      for (const stage of this.stages) stage.gatewayLoaded?.(gateway, clock.lease);
+    }
+    for (const user of scope.users.values()) for (const stage of this.stages) stage.loaded?.(user, clock.lease);
+    this.tailClock = new PartitionClock(this.options.clock);
+    const { tail_stamp, tail_lease, tail_settle, tail_offset, offset } = loadedPartition;
+    this.tailClock.set({ stamp: tail_stamp, lease: tail_lease, settle: tail_settle });
+    this.next = this.emitted = offset;
+    return { tailFrom: tail_offset, position: offset };
+  }
+
+  tail(batch: Batch<Signal>): void {
+    const { tailClock, loadedPartition } = this;
+    if (tailClock === null || loadedPartition === null) return;
+    for (const { offset, stamp, value } of batch.records) {
+      if (offset < loadedPartition.tail_offset || offset >= loadedPartition.offset) continue;
+      tailClock.pass(stamp);
+      applyBeat(this.scope, value, offset, tailClock);
+    }
+  }
+
+  // ---- process
+
+  process(batch: Batch<Signal>): readonly PresenceEmission[] {
+    const emissions: PresenceEmission[] = [];
+    for (const record of batch.records) {
+      if (record.offset < this.next) continue;
+      this.happening.offset = record.offset;
+      if (record.stamp !== this.clock.stamp) this.moveTo(record.stamp);
+      if (this.draft !== null) emissions.push(this.emit(record.offset));
+      this.apply(record);
+      this.next = record.offset + 1;
+    }
+    if (batch.nextOffset > this.next) this.next = batch.nextOffset;
+    this.scope.beats.trim();
+    return emissions;
+  }
+
+  checkpoint(): PresenceEmission | null {
+    if (this.scope.touched.length > 0 || this.next === this.emitted) return null;
+    this.draft = { states: new Map(), diffs: [], stamp: this.clock.stamp, partition: this.record(this.next) };
+    return this.emit(this.next);
+  }
+
+  due(): number | null {
+    const timer = this.firstTimer();
+    const at = timer === null ? Number.POSITIVE_INFINITY : this.stampOf(timer);
+    const due = this.scope.touched.length > 0 && this.cellEnd < at ? this.cellEnd : at;
+    return due === Number.POSITIVE_INFINITY ? null : due;
+  }
+
+  private apply(record: Input<Signal>): void {
+    const { happening } = this;
+    happening.clear('signal');
+    happening.signal = record.value;
+    happening.traceparent = record.traceparent ?? null;
+    this.pass();
+  }
+
+  /** The happening goes through the chain, at the clocks' present time. */
+  private pass(): void {
+    const { happening, clock } = this;
+    happening.stamp = clock.stamp;
+    happening.lease = clock.lease;
+    happening.settle = clock.settle;
+    this.first(happening);
+  }
+
+  // ---- time
+
+  private moveTo(stamp: number): void {
+    const { clock, scope } = this;
+    const arrival: Arrival = clock.arrive(stamp);
+    if (arrival === 'still') return;
+    if (arrival === 'first' || arrival === 'leap') {
+      if (arrival === 'leap') scope.counts.leapsBack += 1;
+      const touched = scope.touched.length > 0;
+      if (touched) this.cut();
+      clock.jump(stamp);
+      this.enterCell();
+      if (touched) this.dateDraft();
+      return;
+    }
+    if (arrival === 'hole') scope.counts.holes += 1;
+    this.fireUpTo(stamp);
+    this.travel(stamp);
+  }
+
+  /** Everything due up to `stamp`, in order. A beat's flush only makes its user be written, so its place among equals is of no matter. */
+  private fireUpTo(stamp: number): void {
+    const { clock, scope } = this;
+    for (;;) {
+      const timer = this.firstTimer();
+      const beat = scope.beats.first();
+      const timerAt = timer === null ? Number.POSITIVE_INFINITY : this.stampOf(timer);
+      const beatAt = beat === null ? Number.POSITIVE_INFINITY : clock.stampOf(beat.lease + scope.flush);
+      if (timerAt > stamp && beatAt > stamp) return;
+      if (beat !== null && beatAt < timerAt) {
+        this.travel(beatAt);
+        beat.written = true; // No longer first; its user is touched, and so written at the cut.
+        this.happening.clear('beat_due');
+        this.happening.user = beat.user;
+        this.happening.beat = beat;
+        this.pass();
+      } else if (timer !== null) {
+        this.travel(timerAt);
+        this.fire(timer);
+      }
+    }
+  }
+
+  private fire(timer: Timed): void {
+    const { happening, scope } = this;
+    scope.counts.timersFired += 1;
+    (timer instanceof User ? scope.stampTimers : scope.leaseTimers).take(timer);
+    if (timer instanceof User) {
+      happening.clear('override_due');
+      happening.user = timer;
+    } else if (timer instanceof Gateway) {
+      happening.clear('gateway_due');
+      happening.gateway = timer;
+    } else if (timer instanceof Device) {
+      happening.clear('device_due');
+      happening.device = timer;
+    } else if (timer instanceof Ghost) {
+      happening.clear('ghost_due');
+      happening.ghost = timer;
+    }
+    this.pass();
+  }
+
+  /** Time goes on to `stamp`; the cut that ends the cell comes first, at the cell's end. */
+  private travel(stamp: number): void {
+    const { clock, scope } = this;
+    if (stamp >= this.cellEnd) {
+      if (scope.touched.length > 0) {
+        clock.to(this.cellEnd);
+        this.cut();
+        this.dateDraft();
+      }
+      clock.to(stamp);
+      this.enterCell();
+    } else clock.to(stamp);
+  }
+
+  private enterCell(): void {
+    const { window, stagger } = this.scope.cells;
+    const shift = (this.scope.partition * stagger) % window;
+    this.cellEnd = (Math.floor((this.clock.stamp - shift) / window) + 1) * window + shift;
+  }
+
+  private firstTimer(): Timed | null {
+    const onLease = this.scope.leaseTimers.first();
+    const onStamp = this.scope.stampTimers.first();
+    if (onLease === null || onStamp === null) return onLease ?? onStamp;
+    const difference = this.stampOf(onLease) - this.stampOf(onStamp);
+    return difference < 0 || (difference === 0 && compareTimed(onLease, onStamp) < 0) ? onLease : onStamp;
+  }
+
+  /** The stamp at which it falls due: an override's end is one, everything else is on the lease clock. */
+  private stampOf(timer: Timed): number {
+    return timer instanceof User ? timer.deadline() : this.clock.stampOf(timer.deadline());
+  }
+
+  // ---- cuts and emissions
+
+  private cut(): void {
+    this.scope.counts.cuts += 1;
+    this.happening.clear('cut');
+    this.pass();
+  }
+
+  /** What a cut said. Several cuts before one record make one emission, in which a user's last record counts. */
+  private collect(changes: Changes): void {
+    const draft = this.draft ?? { states: new Map<string, Output<UserState>>(), diffs: [], stamp: 0, partition: null };
+    for (const state of changes.states) draft.states.set(state.key, state);
+    for (const diff of changes.diffs) draft.diffs.push(diff);
+    this.draft = draft;
+  }
+
+  /** The draft holds up to the record under way, at the clocks' present time. */
+  private dateDraft(): void {
+    if (this.draft === null) return;
+    this.draft.stamp = this.clock.stamp;
+    this.draft.partition = this.record(this.happening.offset);
+  }
+
+  private emit(position: number): PresenceEmission {
+    const { draft, scope } = this;
+    if (draft === null || draft.partition === null)
+      throw new PresenceError('INTERNAL', 'An emission without a cut.', { at: this.options.topology, retriable: false });
+    const { stamp, partition } = draft;
+    const controls = scope.controls.map((value) => ({ key: value.gateway_id, value }));
+    const emission: PresenceEmission = {
+      position,
+      stamp,
+      states: [...draft.states.values()],
+      diffs: draft.diffs,
+      partition,
+      controls,
+    };
+    this.draft = null;
+    scope.controls = [];
+    this.emitted = position;
+    this.out.next(emission);
+    return emission;
+  }
+
+  /** The partition record: everything before `offset`, at the clocks' present time. */
+  private record(offset: number): PartitionState {
+    const { scope, clock, options } = this;
+    const { stamp, lease, settle } = clock;
+    const beat = scope.beats.first();
+    const gateways: GatewayLease[] = [];
+    for (const gateway of scope.gateways.values()) gateways.push(gateway.record());
+    return {
+      partition: options.partition,
+      topology: options.topology,
+      epoch: scope.epoch,
+      log: 0,
+      offset,
+      stamp,
+      lease,
+      settle,
+      tail_offset: beat?.offset ?? offset,
+      tail_stamp: beat?.stamp ?? stamp,
+      tail_lease: beat?.lease ?? lease,
+      tail_settle: beat?.settle ?? settle,
+      gateways,
+      missing: scope.missing,
+      repeated: scope.repeated,
+    };
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * topology(): stages put together into something that can be described, checked and run.
+ *
+ * ```ts
+ * topology('presence', 1, { name: 'signals', topic: topics.signals, … })
+ *   .pipe(dedupe('drop-repeats', { … }), …)
+ *   .to(kafkaSink('diffs', { writes: 'diffs', topic: topics.diffs }), …);
+ * ```
+ * Each stage must take what the one before hands on, and each sink what the last one does: else it does not compile.
+ * What the compiler cannot see, lint.ts checks; a topology that breaks a rule is BAD_TOPOLOGY, with all faults at once.
+ */
+import { Observable, type OperatorFunction } from 'rxjs';
+import { PresenceError } from '../../base/errors.ts';
+import type { ClockOptions } from '../../processors/clock.ts';
+import type { Heard } from '../../processors/happening.ts';
+import type { Batch, FieldOf, Stage, StageSpec } from '../../processors/stage.ts';
+import type { Signal } from '../../schemas/generated.ts';
+import type { Topic } from '../topics.ts';
+import { lint } from './lint.ts';
+import { type Chain, Partition, type PresenceEmission, type PresenceProcessor } from './partition.ts';
+import type { Sink, SinkSpec } from './sinks.ts';
+
+/** Where signals come from. Time is the broker's stamp on them. */
+export interface Source {
+  readonly name: string;
+  readonly topic: Topic<Signal>;
+  /** Names the user: what records are partitioned by. */
+  readonly key: FieldOf<Signal, string>;
+  /** Which steps of time count (clock.ts); null for a topic whose stamps are some foreign clock's. */
+  readonly clock: ClockOptions | null;
+}
+
+/** A topology as data: plain JSON, frozen. */
+export interface TopologySpec {
+  readonly name: string;
+  readonly version: number;
+  readonly source: {
+    readonly name: string;
+    readonly topic: string;
+    readonly key: string;
+    readonly clock: { readonly hole_ms: number; readonly settle_ms: number; readonly leap_ms: number } | null;
+  };
+  readonly stages: readonly StageSpec[];
+  readonly sinks: readonly SinkSpec[];
+}
+
+export interface Topology {
+  readonly name: string;
+  readonly version: number;
+  readonly spec: TopologySpec;
+  /** A fresh processor of one partition: what the runtime, the test driver and replay run. */
+  processor(partition: number): PresenceProcessor;
+  /** The whole topology as one RxJS operator over the batches of one partition. */
+  run(partition: number): OperatorFunction<Batch<Signal>, PresenceEmission>;
+}
+
+export interface Flow<Out> {
+  pipe<A>(a: Stage<Out, A>): Flow<A>;
+  pipe<A, B>(a: Stage<Out, A>, b: Stage<A, B>): Flow<B>;
+  pipe<A, B, C>(a: Stage<Out, A>, b: Stage<A, B>, c: Stage<B, C>): Flow<C>;
+  pipe<A, B, C, D>(a: Stage<Out, A>, b: Stage<A, B>, c: Stage<B, C>, d: Stage<C, D>): Flow<D>;
+  pipe<A, B, C, D, E>(a: Stage<Out, A>, b: Stage<A, B>, c: Stage<B, C>, d: Stage<C, D>, e: Stage<D, E>): Flow<E>;
+  to(...sinks: readonly Sink<Out>[]): Topology;
+}
+
+/** @throws BAD_TOPOLOGY from `to`, naming every fault. */
+export function topology(name: string, version: number, source: Source): Flow<Heard> {
+  return flow(name, version, source, []);
+}
+
+function flow<Out>(name: string, version: number, source: Source, chain: Chain): Flow<Out> {
+  return {
+    // The overloads of Flow have checked that the stages fit; an array of them cannot say so.
+    pipe: (...more: Chain) => flow(name, version, source, [...chain, ...more]),
+    to: (...sinks: readonly Sink<Out>[]) => build(specOf(name, version, source, chain, sinks), source.clock, chain),
+  };
+}
+
+function specOf(name: string, version: number, source: Source, chain: Chain, sinks: readonly SinkSpec[]): TopologySpec {
+  const { clock, topic, key } = source;
+  return Object.freeze({
+    name,
+    version,
+    source: Object.freeze({
+      name: source.name,
+      topic: topic.name,
+      key,
+      clock: clock === null ? null : Object.freeze({ hole_ms: clock.hole, settle_ms: clock.settle, leap_ms: clock.leap }),
+    }),
+    stages: Object.freeze(chain.map((stage) => stage.spec)),
+    sinks: Object.freeze(
+      sinks.map(({ kind, name: sink, target, idempotentBy }) => Object.freeze({ kind, name: sink, target, idempotentBy })),
+    ),
+  });
+}
+
+function build(spec: TopologySpec, clock: ClockOptions | null, chain: Chain): Topology {
+  const faults = lint(spec).filter((fault) => fault.level === 'error');
+  if (faults.length > 0) {
+    const message = faults.map((fault) => `${fault.at}: ${fault.message} [${fault.rule}]`).join('\n');
+    throw new PresenceError('BAD_TOPOLOGY', message, { at: spec.name, retriable: false, help: 'docs/errors.md#bad_topology' });
+  }
+  const processor = (partition: number): PresenceProcessor =>
+    new Partition({ partition, topology: `${spec.name}@${spec.version}`, clock, chain });
+  const run =
+    (partition: number): OperatorFunction<Batch<Signal>, PresenceEmission> =>
+    (batches) =>
+      new Observable((subscriber) => {
+        const one = processor(partition);
+        const emissions = one.emissions.subscribe(subscriber);
+        emissions.add(
+          batches.subscribe({
+            next: (batch) => {
+              one.process(batch);
+            },
+            error: (error) => subscriber.error(error),
+            complete: () => subscriber.complete(),
+          }),
+        );
+        return emissions;
+      });
+  return { name: spec.name, version: spec.version, spec, processor, run };
+}
