@@ -100,7 +100,9 @@ export async function fetchJars(pom: string, name: string, after?: (folder: stri
     await ensureCommand('mvn', ['maven']);
     say(`Fetching ${name} from Maven Central (once).`);
     const file = join(import.meta.dirname, 'maven', pom);
-    const args = ['-B', '-q', '-f', file, 'dependency:copy-dependencies', `-DoutputDirectory=${folder}`];
+    // Java takes the home folder from the account, not from $HOME.
+    const where = [`-Duser.home=${homedir()}`, `-DoutputDirectory=${folder}`];
+    const args = ['-B', '-q', '-Dstyle.color=never', '-f', file, 'dependency:copy-dependencies', ...where];
     const { status, stdout } = spawnSync('mvn', args, { encoding: 'utf8' });
     if (status !== 0) throw new Unavailable(`Maven could not fetch ${name}: ${firstFault(stdout)}`);
     after?.(folder);
