@@ -93,6 +93,13 @@ export class Responder {
     });
   }
 
+  /** Makes a WebSocket of it, unless nobody listens any more. */
+  upgrade(run: (res: HttpResponse) => void): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#res.cork(() => run(this.#res));
+  }
+
   /**
    * The body, whole, from whatever pieces come. Must be called before the handler returns. Rejects with 413 as
    * soon as it is known to be too long: what follows is read by uWS and thrown away, so that the connection

@@ -1,0 +1,162 @@
+/**
+ * Reading presence: the cache first, then the database for what the cache lacks (all of it while the cache is down),
+ * and the cache filled with that for 5 s.
+ *
+ * **fresh_at.** A state is confirmed up to where the sinks have come in its partition: the partition's time there
+ * (`progress.stamp`), read before the state. An entry that was filled from the database is confirmed only up to
+ * when it was read there, which it carries itself: the cache's progress says nothing of it.
+ *
+ * **Never seen.** A user whom neither knows is offline, version 0. That the database doesn't know them is
+ * remembered for up to 10 s (two generations of at most ABSENT_LIMIT keys each), so that a list of friends who never
+ * came is not a query each time. That is safe: whoever comes is written to the cache, which is asked first; so it
+ * is used only while the cache answers.
+ */
+import { hasCode } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { counter } from '../base/metrics.ts';
+import type { PresenceCache, Progress, StateWrite } from '../ports/presence-cache.ts';
+import type { PresenceStore } from '../ports/presence-store.ts';
+import type { OverrideView, Presence, PresenceBlob } from '../schemas/presence.ts';
+import { parseUserKey } from '../schemas/user-key.ts';
+import type { Reads, Viewer } from './parts.ts';
+
+export interface ReadsOptions {
+  readonly cache: Pick<PresenceCache, 'read' | 'fill'>;
+  readonly store: Pick<PresenceStore, 'read'>;
+  /** The partition of a user's key: a user never seen has no blob that says it. */
+  readonly partitionOf: (key: string) => number;
+  readonly logger: Logger;
+  /** ms since 1970; for tests. */
+  readonly now?: () => number;
+}
+
+/** contract.md: `stale` is true when fresh_at is longer ago than this while the user should be live. */
+export const STALE_MS = 5_000;
+const FILL_MS = 5_000;
+const ABSENT_MS = 5_000;
+const ABSENT_LIMIT = 100_000;
+
+const users = counter('presence_gateway_reads_total', 'Users read, by where they were found.', ['from']);
+
+interface Found {
+  readonly blob: PresenceBlob | null;
+  readonly progress: Progress | undefined;
+}
+
+export function createReads(options: ReadsOptions): Reads {
+  const now = options.now ?? Date.now;
+  const absent = new Absent();
+
+  const find = async (keys: readonly string[]): Promise<ReadonlyMap<string, Found>> => {
+    const found = new Map<string, Found>();
+    const cached = await fromCache(options, keys);
+    cached?.blobs.forEach((blob, i) => {
+      const key = keys[i] as string;
+      const partition = blob?.partition ?? options.partitionOf(key);
+      if (blob !== null || absent.has(key, now())) found.set(key, { blob, progress: cached.progress.get(partition) });
+    });
+    users.inc({ from: 'cache' }, found.size);
+    const missing = keys.filter((key) => !found.has(key));
+    if (missing.length === 0) return found;
+    const stored = await options.store.read(missing);
+    users.inc({ from: 'database' }, missing.length);
+    const fills: StateWrite[] = [];
+    missing.forEach((key, i) => {
+      const blob = stored.blobs[i] ?? null;
+      const progress = stored.progress.get(blob?.partition ?? options.partitionOf(key));
+      found.set(key, { blob, progress });
+      if (blob === null) absent.add(key, now());
+      else fills.push({ key, blob: freshened(blob, progress), last_seen_ms: blob.last_seen === null ? 0 : Date.parse(blob.last_seen) });
+    });
+    if (cached !== undefined && fills.length > 0) {
+      // Nobody waits for it, and nobody misses it.
+      options.cache.fill(fills, FILL_MS).catch((error: unknown) => options.logger.debug({ err: error }, 'The cache could not be filled.'));
+    }
+    return found;
+  };
+
+  return {
+    async presences(keys, viewer) {
+      const found = await find([...new Set(keys)]);
+      const at = now();
+      return keys.map((key) => presenceOf(key, found.get(key) as Found, viewer, at));
+    },
+    async override(key): Promise<OverrideView | null> {
+      return (await find([key])).get(key)?.blob?.override ?? null;
+    },
+  };
+}
+
+/** undefined while the cache is down. */
+async function fromCache({ cache, logger }: ReadsOptions, keys: readonly string[]) {
+  try {
+    return await cache.read(keys);
+  } catch (error) {
+    if (!hasCode(error, 'STORE_UNAVAILABLE')) throw error;
+    logger.debug({ err: error }, 'The cache cannot be read; the database is.');
+    return undefined;
+  }
+}
+
+const msOf = (time: string | null): number => (time === null ? 0 : Date.parse(time));
+
+/** Up to when a state is confirmed, ms; 0 for never. */
+function confirmedAt(blob: PresenceBlob | null, progress: Progress | undefined): number {
+  const stamp = progress?.stamp ?? 0;
+  if (blob === null) return stamp;
+  return blob.expires_at === undefined ? Math.max(stamp, msOf(blob.fresh_at)) : msOf(blob.fresh_at);
+}
+
+const timeOf = (ms: number): string | null => (ms === 0 ? null : new Date(ms).toISOString());
+
+/** With its own fresh_at, for filling. */
+const freshened = (blob: PresenceBlob, progress: Progress | undefined): PresenceBlob => ({ ...blob, fresh_at: timeOf(confirmedAt(blob, progress)) });
+
+/** What this viewer sees, as of now. */
+function presenceOf(key: string, { blob, progress }: Found, viewer: Viewer, now: number): Presence {
+  const fresh = confirmedAt(blob, progress);
+  const fresh_at = timeOf(fresh);
+  const { user_id } = parseUserKey(key);
+  if (blob === null) {
+    return { user_id, state: 'offline', source: 'inferred', since: null, last_seen: null, fresh_at, stale: false, epoch: 0, version: 0, devices: 0 };
+  }
+  const own = viewer.admin || viewer.userKey === key;
+  const seen: Presence = own ? blob : blob.public;
+  const streaming = own ? blob.streaming : blob.public_streaming;
+  return {
+    user_id,
+    state: seen.state,
+    source: seen.source,
+    since: seen.since,
+    last_seen: streaming ? timeOf(Math.max(fresh, msOf(seen.last_seen))) : seen.last_seen,
+    fresh_at,
+    stale: seen.state !== 'offline' && now - fresh > STALE_MS,
+    epoch: seen.epoch,
+    version: seen.version,
+    devices: seen.devices,
+  };
+}
+
+/** Keys that the database did not know lately. */
+class Absent {
+  #young = new Set<string>();
+  #old = new Set<string>();
+  #turned = 0;
+
+  has(key: string, now: number): boolean {
+    this.#turn(now);
+    return this.#young.has(key) || this.#old.has(key);
+  }
+
+  add(key: string, now: number): void {
+    this.#turn(now);
+    if (this.#young.size < ABSENT_LIMIT) this.#young.add(key);
+  }
+
+  #turn(now: number): void {
+    if (now - this.#turned < ABSENT_MS) return;
+    this.#old = now - this.#turned < 2 * ABSENT_MS ? this.#young : new Set();
+    this.#young = new Set();
+    this.#turned = now;
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * The sockets: one uWS app that serves HTTP and the stream on one port, with TLS where a certificate is given.
+ *
+ * Closing goes in order: no new sockets; streams are told to go, and closed with 1012; HTTP connections end with
+ * their next answer. What uWS cannot enumerate (idle HTTP connections) is cut at the end.
+ */
+import { PresenceError } from '../base/errors.ts';
+import { createDispatch, type DispatchOptions } from './http/dispatch.ts';
+import { STREAM_PATH } from './http/routes.ts';
+import { loadUws, type ListenSocket, type TemplatedApp } from './uws.ts';
+import { Streams, type StreamOptions } from './ws/stream.ts';
+
+export interface TlsFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly passphrase?: string;
+}
+
+export interface ServerOptions {
+  readonly host: string;
+  /** 0: a free one. */
+  readonly port: number;
+  readonly tls?: TlsFiles;
+  readonly http: Omit<DispatchOptions, 'closing'>;
+  readonly stream: Omit<StreamOptions, 'path' | 'noCompression'>;
+}
+
+export class Server {
+  readonly #options: ServerOptions;
+  readonly #app: TemplatedApp;
+  readonly streams: Streams;
+  #listening: ListenSocket | undefined;
+  #port = 0;
+  #closing = false;
+
+  constructor(options: ServerOptions) {
+    const { uws } = loadUws();
+    const { tls } = options;
+    this.#options = options;
+    this.#app =
+      tls === undefined
+        ? uws.App()
+        : uws.SSLApp({
+            cert_file_name: tls.certFile,
+            key_file_name: tls.keyFile,
+            ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }),
+          });
+    this.streams = new Streams(this.#app, { ...options.stream, path: STREAM_PATH, noCompression: uws.DISABLED });
+    this.#app.any('/*', createDispatch({ ...options.http, closing: () => this.#closing }));
+  }
+
+  /** The port listened on; 0 before `listen`. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** BAD_SETTING where the port is taken or the host is not ours. */
+  listen(): void {
+    const { uws } = loadUws();
+    const { host, port } = this.#options;
+    // Exclusive: without it two gateways on one port share it silently. The types lack this overload; both packages have it.
+    const listen = this.#app.listen.bind(this.#app) as unknown as (
+      host: string,
+      port: number,
+      options: number,
+      callback: (socket: ListenSocket | false) => void,
+    ) => void;
+    listen(host, port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
+      if (socket === false) return;
+      this.#listening = socket;
+      this.#port = uws.us_socket_local_port(socket);
+    });
+    if (this.#listening !== undefined) return;
+    throw new PresenceError('BAD_SETTING', `Cannot listen on ${host}:${port}.`, {
+      at: 'PORT',
+      retriable: false,
+      help: 'Another process may have the port, or the host is not an address of this machine. PORT=0 takes a free one.',
+    });
+  }
+
+  /** No new sockets; streams told to go within `within_ms`, and closed. */
+  async close(within_ms: number): Promise<void> {
+    this.#closing = true;
+    if (this.#listening !== undefined) loadUws().uws.us_listen_socket_close(this.#listening);
+    this.#listening = undefined;
+    this.streams.drain(within_ms / 2);
+    await this.streams.emptied(within_ms);
+    this.streams.stop();
+  }
+
+  /** Cuts whatever is still connected. */
+  cut(): void {
+    // The older line has it too, though its types say nothing of it.
+    this.#app.close();
+  }
+}
