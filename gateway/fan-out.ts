@@ -1,7 +1,45 @@
+/**
+ * Fan-out, broadcast mode: every gateway reads all diffs and pushes those that its connections watch.
+ *
+ * **Model.** A watcher is a connection; it watches its own user (their truth), the user's kept list, and what it asked for.
+ * A snapshot begins each watch (fan-out-snapshots.ts). Then each diff newer by (epoch, version) than what this
+ * connection was last sent of the user goes into the frame of this turn: all batches that Kafka gave in one turn are
+ * one frame a connection. `from` is what the connection was last sent; a diff that ends there is not sent. A slow
+ * reader keeps the newest diff of each user (watchers.ts), and gets it when its socket has room.
+ *
+ * A cursor in each frame says up to where the diffs were told. A resume finds, in the diffs of the last minutes, each user
+ * that changed since, and tells them once. Connections that are told nothing get an empty frame with a fresh cursor
+ * once a minute, so that five minutes count from the disconnect and not from the last change.
+ *
+ * **Limits.** 10,000 users asked for a connection (BAD_INPUT), 10,000 a kept list; recent diffs, kept lists and entries to be
+ * corrected as their files say. Batches wait for the frames before them, so nothing piles up here.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../base/logger.ts';
-import type { Log } from '../ports/log.ts';
+import { counter, histogram } from '../base/metrics.ts';
+import { partitionOf } from '../base/murmur2.ts';
+import type { Follower, Log } from '../ports/log.ts';
 import type { Codecs } from '../schemas/codec.ts';
-import type { FanOut, Reads } from './parts.ts';
+import type { Presence } from '../schemas/presence.ts';
+import { topicNames } from '../schemas/topics.ts';
+import { decodeCursor, encodeCursor } from './cursor.ts';
+import { badInput } from './devices-speaker.ts';
+import { followDiffs } from './fan-out-diffs.ts';
+import { Snapshots } from './fan-out-snapshots.ts';
+import { createInterest, type InterestTable, type ListChange, WATCHED_MAX } from './interest.ts';
+import type { Connection, FanOut, Reads } from './parts.ts';
+import { type Recent, RecentDiffs } from './recent-diffs.ts';
+import { type Watcher, Watchers, Why } from './watchers.ts';
+
+/** contract.md: a cursor resumes within 5 minutes of the disconnect. */
+export const RESUME_WITHIN_MS = 300_000;
+/** A connection told nothing for this long gets a fresh cursor. */
+export const CURSOR_EVERY_MS = 60_000;
+const KEEP_MS = RESUME_WITHIN_MS + CURSOR_EVERY_MS + 10_000;
+/** How often slow readers are asked whether they have room. */
+const TICK_MS = 100;
+/** How long a resume waits for diffs that another gateway has told already. */
+const CATCH_UP_MS = 1_000;
 
 export interface FanOutOptions {
   readonly log: Log;
@@ -9,9 +47,297 @@ export interface FanOutOptions {
   readonly logger: Logger;
   /** As reads.ts has it: cache, then database. */
   readonly readPresences: Reads['presences'];
+  /** Most diffs held for snapshots and resumes. Default 500,000. */
+  readonly recentDiffsMax?: number;
+  /** Most watched users over all kept lists. Default 5,000,000. */
+  readonly interestEntriesMax?: number;
+  /** Wall clock, ms; for tests. */
+  readonly now?: () => number;
 }
 
+const frames = counter('presence_gateway_frames_total', 'Frames pushed to watchers, by type.', ['type']);
+const pushed = counter('presence_gateway_diffs_pushed_total', 'Diffs pushed to connections.');
+const resumes = counter('presence_gateway_resumes_total', 'Resumes, by what was answered.', ['answer']);
+const freshness = histogram(
+  'presence_freshness_seconds',
+  "From a signal's arrival at its gateway (or a deadline) to the first push of its diff by this gateway.",
+  ['to', 'cause'],
+);
+
 /** Rejects with LOG_UNAVAILABLE (retriable) when the log cannot be reached at start; `ready` says when all was read. */
-export async function createFanOut(_options: FanOutOptions): Promise<FanOut> {
-  throw new Error('not yet');
+export async function createFanOut(options: FanOutOptions): Promise<FanOut> {
+  const now = options.now ?? Date.now;
+  const partitions = await options.log.partitions(topicNames.diffs);
+  const max = options.recentDiffsMax;
+  const recents = new RecentDiffs({ partitions, keep_ms: KEEP_MS, now, ...(max === undefined ? {} : { max }) });
+  const fanOut = new BroadcastFanOut(options, recents, now);
+  const { log, codecs, logger, interestEntriesMax } = options;
+  const interest = await createInterest({
+    log,
+    codecs,
+    logger,
+    onChange: (watcher, added, removed) => fanOut.listChanged(watcher, added, removed),
+    ...(interestEntriesMax === undefined ? {} : { entriesMax: interestEntriesMax }),
+  });
+  const diffs = await followDiffs({
+    log,
+    codecs,
+    logger,
+    recents,
+    since: now() - KEEP_MS,
+    onDiffs: (items) => fanOut.diffs(items),
+  });
+  fanOut.start(interest, diffs);
+  return fanOut;
+}
+
+class BroadcastFanOut implements FanOut {
+  readonly #logger: Logger;
+  readonly #now: () => number;
+  readonly #recents: RecentDiffs;
+  readonly #watchers = new Watchers();
+  readonly #snapshots: Snapshots;
+  #interest: InterestTable | null = null;
+  #diffs: Follower | null = null;
+  #ready: Promise<void> = Promise.resolve();
+  /** Diffs read in this turn. */
+  #queue: Recent[] = [];
+  #flushing: Promise<void> | null = null;
+  /** Slow readers that hold something back. */
+  readonly #slow = new Set<Watcher>();
+  #cursor: { readonly text: string; readonly incomplete: string; readonly at: number } | null = null;
+  #timers: NodeJS.Timeout[] = [];
+
+  constructor(options: FanOutOptions, recents: RecentDiffs, now: () => number) {
+    this.#logger = options.logger;
+    this.#now = now;
+    this.#recents = recents;
+    const { readPresences, logger } = options;
+    const send = (watcher: Watcher, presences: readonly Presence[]) =>
+      this.#frame(watcher, 'snapshot', `"presences":${JSON.stringify(presences)}`);
+    this.#snapshots = new Snapshots({ readPresences, logger, recents, flush: () => this.#flush(), send });
+  }
+
+  start(interest: InterestTable, diffs: Follower): void {
+    this.#interest = interest;
+    this.#diffs = diffs;
+    this.#ready = Promise.all([interest.ready, diffs.caughtUp]).then(() => {});
+    this.#timers = [setInterval(() => this.#releaseSlow(), TICK_MS), setInterval(() => this.#everySecond(), 1_000)];
+  }
+
+  get ready(): Promise<void> {
+    return this.#ready;
+  }
+
+  async attach(connection: Connection): Promise<void> {
+    const watcher = this.#watchers.attach(connection, this.#now());
+    watcher.pending += 1; // until its first snapshot no cursor is complete
+    const keys = new Set([connection.userKey]);
+    try {
+      await this.#ready;
+      if (watcher.gone) return;
+      this.#watchers.watch(watcher, connection.userKey, 'self');
+      for (const key of this.interest(connection.userKey)) {
+        this.#watchers.watch(watcher, key, 'kept');
+        keys.add(key);
+      }
+    } finally {
+      watcher.pending -= 1;
+    }
+    await this.#snapshots.send(watcher, [...keys]);
+  }
+
+  async subscribe(connection: Connection, keys: readonly string[]): Promise<void> {
+    const watcher = this.#watchers.of(connection);
+    if (watcher === undefined) return;
+    const asked = this.#ask(watcher, keys);
+    await this.#ready;
+    if (!watcher.gone) await this.#snapshots.send(watcher, asked);
+  }
+
+  unsubscribe(connection: Connection, keys: readonly string[]): void {
+    const watcher = this.#watchers.of(connection);
+    if (watcher === undefined) return;
+    for (const key of keys) this.#watchers.unwatch(watcher, key, 'asked');
+  }
+
+  async resume(connection: Connection, text: string, keys: readonly string[]): Promise<void> {
+    const cursor = decodeCursor(text);
+    const watcher = this.#watchers.of(connection);
+    if (watcher === undefined) return;
+    const fresh = new Set(keys.filter((key) => !watcher.watches.has(key)));
+    const asked = this.#ask(watcher, keys);
+    watcher.pending += 1; // these are watched, and not told of yet
+    try {
+      await this.#ready;
+      await this.#catchUp(cursor.positions);
+    } finally {
+      watcher.pending -= 1;
+    }
+    if (watcher.gone) return;
+    if (!this.#resumable(cursor)) {
+      resumes.inc({ answer: 'snapshot' });
+      return this.#snapshots.send(watcher, asked);
+    }
+    resumes.inc({ answer: 'diffs' });
+    this.#flush();
+    for (const key of asked) if (fresh.has(key)) this.#resumeOne(watcher, key, cursor.positions);
+    this.#sendDiffs(watcher);
+  }
+
+  detach(connection: Connection): void {
+    const watcher = this.#watchers.of(connection);
+    if (watcher === undefined) return;
+    this.#watchers.detach(connection);
+    this.#snapshots.detach(watcher);
+    this.#slow.delete(watcher);
+  }
+
+  interest(watcher: string): readonly string[] {
+    return this.#interest?.list(watcher) ?? [];
+  }
+
+  keep(watcher: string, change: ListChange): Promise<readonly string[]> {
+    return (this.#interest as InterestTable).keep(watcher, change);
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await this.#diffs?.close();
+    await this.#interest?.close();
+  }
+
+  /** Every connection of the user follows their kept list. */
+  listChanged(userKey: string, added: readonly string[], removed: readonly string[]): void {
+    for (const watcher of this.#watchers.ownedBy(userKey)) {
+      // Not begun yet: it will begin with the list as it is then.
+      if (!watcher.watches.has(userKey)) continue;
+      for (const key of removed) this.#watchers.unwatch(watcher, key, 'kept');
+      const news = added.filter((key) => this.#watchers.watch(watcher, key, 'kept').added);
+      if (news.length > 0) void this.#snapshots.send(watcher, news);
+    }
+  }
+
+  /** Diffs read from the log. They are told at the end of this turn, with all others of it. */
+  diffs(items: readonly Recent[]): Promise<void> | undefined {
+    this.#cursor = null;
+    for (const item of items) if (this.#watchers.watching(item.diff.user_id) !== undefined) this.#queue.push(item);
+    if (this.#queue.length === 0) return undefined;
+    this.#flushing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+      this.#flushing = null;
+      this.#flush();
+    });
+    return this.#flushing;
+  }
+
+  /** Counts against the limit and registers; nothing changes where it is refused. The keys, each once. */
+  #ask(watcher: Watcher, keys: readonly string[]): readonly string[] {
+    const asked = [...new Set(keys)];
+    const more = asked.filter((key) => ((watcher.watches.get(key)?.why ?? 0) & Why.asked) === 0).length;
+    if (watcher.asked + more > WATCHED_MAX) {
+      throw badInput(`user_ids: a connection watches up to ${WATCHED_MAX} users, this would make ${watcher.asked + more}`);
+    }
+    for (const key of asked) this.#watchers.watch(watcher, key, 'asked');
+    return asked;
+  }
+
+  #resumable(cursor: ReturnType<typeof decodeCursor>): boolean {
+    const { epoch } = this.#recents;
+    if (cursor.incomplete || cursor.positions.length !== this.#recents.partitions) return false;
+    if (this.#now() - cursor.at > KEEP_MS) return false;
+    // Another lineage: offsets and versions of before say nothing. 0: no diff was seen.
+    if (cursor.epoch !== epoch && cursor.epoch !== 0 && epoch !== 0) return false;
+    return this.#recents.covers(cursor.positions);
+  }
+
+  async #catchUp(positions: readonly number[]): Promise<void> {
+    const until = performance.now() + CATCH_UP_MS;
+    while (!this.#recents.reached(positions) && performance.now() < until) await sleep(10);
+  }
+
+  #resumeOne(watcher: Watcher, key: string, positions: readonly number[]): void {
+    const watch = watcher.watches.get(key);
+    // Unsubscribed meanwhile, or a snapshot began it after all.
+    if (watch === undefined || watch.sent !== null) return;
+    const view = watcher.view(key);
+    const position = positions[partitionOf(key, this.#recents.partitions)] as number;
+    const changes = this.#recents.since(key, view, position);
+    watch.sent = { epoch: -1, version: -1, state: changes?.first.diff.from ?? null };
+    if (changes !== null) watcher.offer(key, changes.last);
+  }
+
+  #flush(): void {
+    const queue = this.#queue;
+    if (queue.length === 0) return;
+    this.#queue = [];
+    const touched = new Set<Watcher>();
+    const now = this.#now();
+    for (const item of queue) {
+      const key = item.diff.user_id;
+      let first = true;
+      for (const watcher of this.#watchers.watching(key) ?? []) {
+        if (watcher.offer(key, item)) {
+          if (first) observe(item, now);
+          first = false;
+          touched.add(watcher);
+        } else if (watcher.held.size > 0) this.#slow.add(watcher);
+      }
+    }
+    for (const watcher of touched) this.#sendDiffs(watcher);
+  }
+
+  #releaseSlow(): void {
+    for (const watcher of this.#slow) {
+      if (watcher.connection.slow) continue;
+      this.#slow.delete(watcher);
+      this.#flush();
+      watcher.release();
+      if (watcher.out.length > 0) this.#sendDiffs(watcher);
+    }
+  }
+
+  #everySecond(): void {
+    this.#recents.expire();
+    this.#flush(); // a cursor must not pass what waits for the end of this turn
+    this.#snapshots
+      .reconcile()
+      .catch((error: unknown) => this.#logger.error({ err: error }, 'Snapshots could not be corrected.'));
+    const before = this.#now() - CURSOR_EVERY_MS;
+    for (const watcher of this.#watchers.all) {
+      if (watcher.framedAt < before && watcher.complete && !watcher.connection.slow) this.#sendDiffs(watcher);
+    }
+  }
+
+  #sendDiffs(watcher: Watcher): void {
+    const { out } = watcher;
+    const elements = out.length === 1 ? (out[0] as string) : out.join(',');
+    if (out.length > 0) pushed.inc(out.length);
+    out.length = 0;
+    if (watcher.held.size > 0) this.#slow.add(watcher);
+    this.#frame(watcher, 'diffs', `"diffs":[${elements}]`);
+  }
+
+  #frame(watcher: Watcher, type: 'snapshot' | 'diffs', body: string): void {
+    if (watcher.gone || !watcher.connection.open) return;
+    const now = this.#now();
+    const cursor = this.#cursorNow(now);
+    watcher.framedAt = now;
+    frames.inc({ type });
+    watcher.connection.send(`{"type":"${type}",${body},"cursor":"${watcher.complete ? cursor.text : cursor.incomplete}"}`);
+  }
+
+  /** Made once for all frames until the next diff, and once a second. */
+  #cursorNow(now: number): { readonly text: string; readonly incomplete: string } {
+    if (this.#cursor === null || Math.abs(now - this.#cursor.at) > 1_000) {
+      const cursor = { at: now, epoch: this.#recents.epoch, positions: this.#recents.positions() };
+      const text = encodeCursor({ ...cursor, incomplete: false });
+      this.#cursor = { text, incomplete: encodeCursor({ ...cursor, incomplete: true }), at: now };
+    }
+    return this.#cursor;
+  }
+}
+
+function observe({ diff }: Recent, now: number): void {
+  const since = diff.received_at > 0 ? diff.received_at : diff.at;
+  freshness.observe({ to: diff.to, cause: diff.cause }, Math.max(0, now - since) / 1_000);
 }

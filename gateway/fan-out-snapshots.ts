@@ -1,0 +1,185 @@
+/**
+ * Snapshots: what the cache (or database) says, with the diffs laid on top that it had not caught up with.
+ *
+ * **Model.** A watch is registered first, then the cache is read, then, in one turn, the newest held diff of each user
+ * is laid over what was read and the frame is sent: every later diff comes after it, none falls between. A
+ * cache that lags further back than diffs are held can be wrong without anyone knowing; such entries are marked
+ * `stale` and read again each second until the cache has caught up, and then sent again, right. A read that
+ * fails is repeated for as long as the connection lives: the snapshot comes when it can.
+ *
+ * **Limits.** `BEHIND_MAX` entries wait to be corrected; beyond it they stay marked stale until their next diff.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from '../base/logger.ts';
+import { counter, gauge } from '../base/metrics.ts';
+import { partitionOf } from '../base/murmur2.ts';
+import type { Presence } from '../schemas/presence.ts';
+import type { Reads } from './parts.ts';
+import { newer, type RecentDiffs } from './recent-diffs.ts';
+import type { Watcher } from './watchers.ts';
+
+export const BEHIND_MAX = 100_000;
+const RETRY_MS_MIN = 100;
+const RETRY_MS_MAX = 1_000;
+
+const failedReads = counter('presence_gateway_snapshot_reads_failed_total', 'Reads for snapshots that failed and were repeated.');
+const behindGauge = gauge('presence_gateway_snapshots_behind', 'Snapshot entries sent as stale that wait to be corrected.');
+
+export interface SnapshotOptions {
+  readonly readPresences: Reads['presences'];
+  readonly recents: RecentDiffs;
+  readonly logger: Logger;
+  /** Right before a frame: sends the diffs that wait for the end of the turn, so that the cursor does not pass them. */
+  readonly flush: () => void;
+  /** Sends `{"type":"snapshot",…}` with the cursor as of now. */
+  readonly send: (watcher: Watcher, presences: readonly Presence[]) => void;
+}
+
+export class Snapshots {
+  readonly #options: SnapshotOptions;
+  /** Entries to be corrected, and whether they were marked stale. */
+  readonly #behind = new Map<Watcher, Map<string, boolean>>();
+  #behindSize = 0;
+  #reconciling = false;
+
+  constructor(options: SnapshotOptions) {
+    this.#options = options;
+  }
+
+  /** Reads and sends; the keys must be watched already. Resolves when it was sent, or the connection has gone. */
+  async send(watcher: Watcher, keys: readonly string[]): Promise<void> {
+    watcher.pending += 1;
+    let read: readonly Presence[] | null = null;
+    try {
+      read = await this.#readUntilDone(watcher, keys);
+    } finally {
+      watcher.pending -= 1;
+    }
+    if (read !== null) this.#tell(watcher, keys, read);
+  }
+
+  /** Reads again what was sent as stale, and sends what the cache has caught up with. Called once a second. */
+  async reconcile(): Promise<void> {
+    if (this.#reconciling) return;
+    this.#reconciling = true;
+    try {
+      for (const [watcher, keys] of [...this.#behind]) {
+        this.#forget(watcher);
+        await this.#correct(watcher, new Map([...keys].filter(([key]) => watcher.watches.has(key))));
+      }
+    } finally {
+      this.#reconciling = false;
+      behindGauge.set(this.#behindSize);
+    }
+  }
+
+  detach(watcher: Watcher): void {
+    this.#forget(watcher);
+  }
+
+  async #correct(watcher: Watcher, behind: ReadonlyMap<string, boolean>): Promise<void> {
+    const keys = [...behind.keys()];
+    if (watcher.gone || keys.length === 0) return;
+    const read = await this.#read(watcher, keys);
+    if (watcher.gone) return;
+    const wrong: { readonly key: string; readonly presence: Presence }[] = [];
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i] as string;
+      const presence = read?.[i];
+      const marked = behind.get(key) as boolean;
+      const sent = watcher.watches.get(key)?.sent;
+      if (presence === undefined || this.#isBehind(watcher, key, presence)) this.#remember(watcher, key, marked);
+      // What was right, and not marked, is not told again.
+      else if (marked || (sent != null && newer(presence, sent))) wrong.push({ key, presence });
+    }
+    const ready = wrong.map(({ presence }) => presence);
+    if (ready.length > 0)
+      this.#tell(
+        watcher,
+        wrong.map(({ key }) => key),
+        ready,
+      );
+  }
+
+  async #readUntilDone(watcher: Watcher, keys: readonly string[]): Promise<readonly Presence[] | null> {
+    if (keys.length === 0) return [];
+    for (let wait = RETRY_MS_MIN; !watcher.gone; wait = Math.min(RETRY_MS_MAX, wait * 2)) {
+      const read = await this.#read(watcher, keys);
+      if (read !== null) return watcher.gone ? null : read;
+      await sleep(wait);
+    }
+    return null;
+  }
+
+  async #read(watcher: Watcher, keys: readonly string[]): Promise<readonly Presence[] | null> {
+    try {
+      return await this.#options.readPresences(keys, { userKey: watcher.connection.userKey, admin: false });
+    } catch (error) {
+      failedReads.inc();
+      this.#options.logger.debug({ err: error }, 'A snapshot cannot be read now; it is tried again.');
+      return null;
+    }
+  }
+
+  #tell(watcher: Watcher, keys: readonly string[], read: readonly Presence[]): void {
+    this.#options.flush();
+    const presences: Presence[] = [];
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i] as string;
+      const watch = watcher.watches.get(key);
+      // Unsubscribed meanwhile: not told any more.
+      if (watch === undefined) continue;
+      const cached = read[i] as Presence;
+      // Where nothing was ever confirmed the system is new, or so broken that readyz says it: not called stale.
+      const behind = this.#isBehind(watcher, key, cached);
+      const stale = behind && cached.fresh_at !== null;
+      if (behind) this.#remember(watcher, key, stale);
+      const now = this.#overlay(watcher, key, cached);
+      watch.sent = { epoch: now.epoch, version: now.version, state: now.state };
+      watcher.held.delete(key);
+      presences.push(stale ? { ...now, stale } : now);
+    }
+    this.#options.send(watcher, presences);
+  }
+
+  /** The newest of: what was read, the newest diff held, what this connection was sent already. */
+  #overlay(watcher: Watcher, key: string, cached: Presence): Presence {
+    const view = watcher.view(key);
+    const recent = this.#options.recents.newest(key, view) ?? watcher.held.get(key);
+    let presence = cached;
+    if (recent !== undefined && newer(recent.sent(view), presence)) {
+      const { to: state, source, at } = recent.diff;
+      const devices = state === 'offline' ? 0 : source === 'manual' ? cached.devices : Math.max(1, cached.devices);
+      presence = { ...cached, state, source, since: new Date(at).toISOString(), ...versionOf(recent.sent(view)), devices };
+    }
+    const sent = watcher.watches.get(key)?.sent;
+    if (sent == null || sent.state === null || !newer(sent, presence)) return presence;
+    return { ...presence, state: sent.state, ...versionOf(sent) };
+  }
+
+  /** The cache may lack changes that no held diff tells of. */
+  #isBehind(watcher: Watcher, key: string, cached: Presence): boolean {
+    const { recents } = this.#options;
+    if (recents.newest(key, watcher.view(key)) !== undefined) return false;
+    const fresh = cached.fresh_at === null ? Number.NEGATIVE_INFINITY : Date.parse(cached.fresh_at);
+    return fresh < recents.heldSince(partitionOf(key, recents.partitions));
+  }
+
+  #remember(watcher: Watcher, key: string, stale: boolean): void {
+    if (this.#behindSize >= BEHIND_MAX) return;
+    let keys = this.#behind.get(watcher);
+    if (keys === undefined) {
+      keys = new Map();
+      this.#behind.set(watcher, keys);
+    }
+    if (!keys.has(key)) this.#behindSize += 1;
+    keys.set(key, stale);
+  }
+
+  #forget(watcher: Watcher): void {
+    this.#behindSize -= this.#behind.get(watcher)?.size ?? 0;
+    this.#behind.delete(watcher);
+  }
+}
+
+const versionOf = ({ epoch, version }: { readonly epoch: number; readonly version: number }) => ({ epoch, version });
