@@ -124,7 +124,7 @@ export class Committer<I, S, P, D, C> {
   }
 
   private compare(transaction: Transaction, found: Buffer | null): CommitOutcome | 'again' {
-    const written = found !== null && found.equals(transaction.partitionRecord);
+    const written = found?.equals(transaction.partitionRecord) === true;
     const unwritten = found === null ? this.before === null : this.before !== null && found.equals(this.before);
     // Two commits in a row with the same partition record would tell nothing: then start over.
     if (written && unwritten) return 'superseded';
