@@ -1,0 +1,240 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { silentLogger } from '../../base/logger.ts';
+import { createOutbox, type GatewayOutbox } from '../../gateway/outbox.ts';
+import type { SignalDraft } from '../../gateway/parts.ts';
+import type { Signal } from '../../schemas/generated.ts';
+import { addHolding, holdingHash } from '../../schemas/holdings.ts';
+import { type Bench, bench, until } from './parts-kit.ts';
+
+let open: GatewayOutbox[] = [];
+afterEach(async () => {
+  await Promise.all(open.map((outbox) => outbox.close(0)));
+  open = [];
+});
+
+async function outboxOn(on: Bench, options: Partial<Parameters<typeof createOutbox>[0]> = {}): Promise<GatewayOutbox> {
+  const outbox = await createOutbox({ log: on.log, codecs: on.codecs, logger: silentLogger, ...options });
+  open.push(outbox);
+  return outbox;
+}
+
+const hello = (user: string, connection = `c-${user}`): SignalDraft => ({
+  kind: 'hello',
+  user_id: user,
+  device_id: 'd1',
+  session_id: 's1',
+  connection_id: connection,
+});
+const beat = (user: string, seq: number): SignalDraft => ({ ...hello(user), kind: 'heartbeat', seq });
+const goodbye = (user: string, connection = `c-${user}`): SignalDraft => ({ ...hello(user, connection), kind: 'goodbye' });
+
+const ordinals = (signals: readonly Signal[]) => signals.filter(({ kind }) => kind !== 'marker').map(({ ordinal }) => ordinal);
+
+/** What a marker must say: a naive reading of everything before it. */
+function holdingsOf(before: readonly Signal[]): { devices: number; devices_hash: number } {
+  const held = new Map<string, number>();
+  for (const { kind, user_id, device_id, connection_id, state } of before) {
+    const key = `${user_id} ${device_id}`;
+    const hash = holdingHash(user_id, device_id ?? '', connection_id ?? '');
+    if (kind === 'hello' && state !== 'offline') held.set(key, hash);
+    if (kind === 'hello' && state === 'offline') held.delete(key);
+    if ((kind === 'goodbye' || kind === 'silence') && held.get(key) === hash) held.delete(key);
+  }
+  const sum = { devices: 0, hash: 0 };
+  for (const hash of held.values()) addHolding(sum, hash);
+  return { devices: sum.devices, devices_hash: sum.hash };
+}
+
+function expectLedgerClosed(partitions: readonly (readonly Signal[])[]): void {
+  for (const signals of partitions) {
+    expect(new Set(ordinals(signals))).toEqual(
+      new Set(
+        ordinals(signals)
+          .map((_, i) => i + 1)
+          .slice(0, new Set(ordinals(signals)).size),
+      ),
+    );
+    signals.forEach((signal, i) => {
+      if (signal.kind !== 'marker') return;
+      const before = signals.slice(0, i);
+      expect(signal.ordinal).toBe(Math.max(0, ...ordinals(before)));
+      expect({ devices: signal.devices, devices_hash: signal.devices_hash }).toEqual(holdingsOf(before));
+    });
+  }
+}
+
+describe('outbox', () => {
+  test('the first marker lies before the first signal of every partition', async () => {
+    const on = await bench({ partitions: 4 });
+    const outbox = await outboxOn(on);
+    await Promise.all(['ada', 'bob', 'cyd', 'dan', 'eve'].map((user) => outbox.send(hello(user))));
+    for (const signals of await on.signals())
+      expect(signals[0]).toMatchObject({ kind: 'marker', ordinal: 0, devices: 0, gateway_id: outbox.gatewayId });
+  });
+
+  test("a user's signals keep their order, ordinals run from 1, received_at is stamped", async () => {
+    const on = await bench();
+    const outbox = await outboxOn(on);
+    await Promise.all([
+      outbox.send(hello('ada')),
+      ...[1, 2, 3].map((seq) => outbox.send(beat('ada', seq))),
+      outbox.send(goodbye('ada')),
+    ]);
+    const signals = (await on.signals())[outbox.partitionOf('ada')] as readonly Signal[];
+    const said = signals.filter(({ kind }) => kind !== 'marker');
+    expect(said.map(({ kind, seq, ordinal }) => [kind, seq, ordinal])).toEqual([
+      ['hello', null, 1],
+      ['heartbeat', 1, 2],
+      ['heartbeat', 2, 3],
+      ['heartbeat', 3, 4],
+      ['goodbye', null, 5],
+    ]);
+    expect(said.every(({ received_at }) => received_at > 1_600_000_000_000)).toBe(true);
+  });
+
+  test('what is cancelled before its first attempt takes no ordinal and is no holding', async () => {
+    const on = await bench();
+    const outbox = await outboxOn(on, { markerEvery_ms: 20 });
+    const outcomes = await Promise.all([
+      outbox.send(hello('ada')),
+      outbox.send(hello('ada', 'c2'), { cancelled: () => true }),
+      outbox.send(beat('ada', 1)),
+    ]);
+    expect(outcomes).toEqual(['sent', 'cancelled', 'sent']);
+    await until(async () => (await on.signals()).every((signals) => signals.at(-1)?.kind === 'marker'));
+    expectLedgerClosed(await on.signals());
+  });
+
+  test('one batch is under way at a time; refused and lost answers change neither order nor ordinals', async () => {
+    let faults = 0;
+    const on = await bench({ faults: { send: () => (++faults % 3 === 0 ? 'lost' : faults % 3 === 1 ? 'refused' : undefined) } });
+    const outbox = await outboxOn(on, { markerEvery_ms: 15 });
+    const sending: Promise<unknown>[] = [];
+    for (let round = 0; round < 30; round++) {
+      const user = `u${round % 5}`;
+      sending.push(outbox.send(hello(user, `c${round}`)), outbox.send({ ...beat(user, round), connection_id: `c${round}` }));
+      if (round % 4 === 0) sending.push(outbox.send(goodbye(user, `c${round}`)));
+      await new Promise((resolve) => setTimeout(resolve, 3));
+    }
+    await Promise.all(sending);
+    for (const signals of await on.signals()) {
+      // A resend repeats ordinals, as a reader sees them; without the repeats nothing is missing or out of order.
+      const seen = new Set<number>();
+      const once = signals.filter(({ kind, ordinal }) => kind !== 'marker' && !seen.has(ordinal) && seen.add(ordinal));
+      expect(once.map(({ ordinal }) => ordinal)).toEqual(once.map((_, i) => i + 1));
+    }
+    expect((await on.signals()).flat().filter(({ kind }) => kind !== 'marker').length).toBeGreaterThan(sending.length);
+  });
+
+  test('random hellos, goodbyes, silences and cancellations: every marker agrees with a naive reading of the log', async () => {
+    const on = await bench({ partitions: 3 });
+    const outbox = await outboxOn(on, { markerEvery_ms: 5 });
+    const random = mulberry(Number(process.env.SEED ?? 7));
+    const sending: Promise<unknown>[] = [];
+    for (let i = 0; i < 600; i++) {
+      const user = `u${Math.floor(random() * 12)}`;
+      const connection = `c${Math.floor(random() * 4)}`;
+      const kind = (['hello', 'hello', 'goodbye', 'silence'] as const)[Math.floor(random() * 4)] ?? 'hello';
+      const draft: SignalDraft = {
+        ...hello(user, connection),
+        kind,
+        ...(kind === 'silence' ? { silent_ms: 3_000 } : {}),
+        ...(kind === 'hello' && random() < 0.1 ? { state: 'offline' as const } : {}),
+      };
+      const drop = random() < 0.2;
+      sending.push(outbox.send(draft, { cancelled: () => drop }));
+      if (random() < 0.1) await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    await Promise.all(sending);
+    await until(async () => (await on.signals()).every((signals) => signals.at(-1)?.kind === 'marker'));
+    expectLedgerClosed(await on.signals());
+  });
+
+  test('a restatement is followed by a marker that says from which ordinal on', async () => {
+    const on = await bench();
+    const outbox = await outboxOn(on, { markerEvery_ms: 30 });
+    await Promise.all(['ada', 'bob', 'cyd'].map((user) => outbox.send(hello(user))));
+    const partition = outbox.partitionOf('ada');
+    const mine = ['ada', 'bob', 'cyd'].filter((user) => outbox.partitionOf(user) === partition);
+    await outbox.restate(
+      partition,
+      mine.map((user) => ({ draft: { ...hello(user), restated: true } })),
+    );
+    const signals = await until(async () => {
+      const read = (await on.signals())[partition] as readonly Signal[];
+      return read.some(({ restated_from }) => restated_from !== null) ? read : null;
+    });
+    const restated = signals.filter((signal) => signal.restated);
+    expect(restated.map(({ user_id }) => user_id)).toEqual(mine);
+    const told = signals.filter(({ restated_from }) => restated_from !== null);
+    expect(told.map(({ restated_from }) => restated_from)).toEqual([restated[0]?.ordinal]);
+    expect(signals.indexOf(told[0] as Signal)).toBeGreaterThan(signals.indexOf(restated.at(-1) as Signal));
+    expectLedgerClosed([signals]);
+  });
+
+  test('a restatement of nothing voids every older hold', async () => {
+    const on = await bench();
+    const outbox = await outboxOn(on, { markerEvery_ms: 20 });
+    await outbox.send(hello('ada'));
+    await outbox.send(goodbye('ada'));
+    await outbox.restate(outbox.partitionOf('ada'), []);
+    const told = await until(async () => (await on.signals()).flat().find(({ restated_from }) => restated_from !== null));
+    expect(told).toMatchObject({ ordinal: 2, restated_from: 3, devices: 0 });
+  });
+
+  test('at the bound send is refused and nothing is queued; ends of holds pass; when the log is back all is sent', async () => {
+    let down = true;
+    const on = await bench({ faults: { send: () => (down ? 'refused' : undefined) } });
+    const outbox = await outboxOn(on, { heldSignalsMax: 3 });
+    const sending = ['ada', 'bob', 'cyd'].map((user) => outbox.send(hello(user)));
+    expect(outbox.full).toBe(true);
+    await expect(outbox.send(hello('dan'))).rejects.toMatchObject({ code: 'OUTBOX_FULL', retriable: true });
+    const end = outbox.sendAlways(goodbye('ada'));
+    await until(() => !outbox.connected);
+    down = false;
+    expect(await Promise.all([...sending, end])).toEqual(['sent', 'sent', 'sent', 'sent']);
+    expect(outbox.full).toBe(false);
+    expect(outbox.connected).toBe(true);
+    expect((await on.signals()).flat().some(({ user_id }) => user_id === 'dan')).toBe(false);
+  });
+
+  test('closing sends what is held, refuses more, and in the end rejects what the log did not take', async () => {
+    let down = false;
+    const on = await bench({ faults: { send: () => (down ? 'refused' : undefined) } });
+    const first = await outboxOn(on);
+    const sending = first.send(hello('ada'));
+    const closing = first.close(5_000);
+    await expect(first.send(hello('bob'))).rejects.toMatchObject({ code: 'OUTBOX_FULL' });
+    await closing;
+    expect(await sending).toBe('sent');
+    down = true;
+    const second = await outboxOn(on);
+    const stuck = second.send(hello('cyd'));
+    stuck.catch(() => {});
+    await second.close(20);
+    await expect(stuck).rejects.toMatchObject({ code: 'OUTBOX_FULL' });
+  });
+
+  test('a signal that lacks what its kind needs is refused and spends no ordinal', async () => {
+    const on = await bench();
+    const outbox = await outboxOn(on);
+    await expect(outbox.send({ kind: 'hello', user_id: 'ada' })).rejects.toMatchObject({ code: 'BAD_INPUT' });
+    await outbox.send(hello('ada'));
+    expect(
+      (await on.signals())
+        .flat()
+        .filter(({ kind }) => kind === 'hello')
+        .map(({ ordinal }) => ordinal),
+    ).toEqual([1]);
+  });
+});
+
+function mulberry(seed: number): () => number {
+  let a = seed;
+  return () => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
