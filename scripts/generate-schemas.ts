@@ -61,7 +61,11 @@ function define(schema: Named, file: string): string {
   let text: string;
   if (schema.type === 'enum') {
     const constant = `${schema.name[0]!.toLowerCase()}${schema.name.slice(1)}Symbols`;
-    text = `${comment(schema.doc, '')}export const ${constant} = [${schema.symbols!.map((s) => `'${s}'`).join(', ')}] as const;\nexport type ${schema.name} = (typeof ${constant})[number];\n`;
+    const symbols = schema.symbols!.map((symbol) => `'${symbol}'`).join(', ');
+    text = [
+      `${comment(schema.doc, '')}export const ${constant} = [${symbols}] as const;\n`,
+      `export type ${schema.name} = (typeof ${constant})[number];\n`,
+    ].join('');
   } else {
     const fields = schema.fields!.map((field) => `${comment(field.doc, '  ')}  ${field.name}: ${typeOf(field.type, file)};\n`);
     text = `${comment(schema.doc, '')}export interface ${schema.name} {\n${fields.join('')}}\n`;
@@ -76,7 +80,8 @@ for (const file of readdirSync(folder)
   define(JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as Named, file);
 }
 
-const text = `// GENERATED from schemas/*.avsc by scripts/generate-schemas.ts. Do not edit.\n\n${[...types.values()].map((type) => type.text).join('\n')}`;
+const header = '// GENERATED from schemas/*.avsc by scripts/generate-schemas.ts. Do not edit.';
+const text = `${header}\n\n${[...types.values()].map((type) => type.text).join('\n')}`;
 if (process.argv.includes('--check')) {
   if (readFileSync(target, 'utf8') !== text) {
     console.error('schemas/generated.ts is stale: run `npm run generate`.');

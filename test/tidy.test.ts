@@ -78,8 +78,9 @@ describe('Size', () => {
     const prose = files.filter((file) => file.endsWith('.md'));
     const offenders = offences([...sources, ...prose], (line, file) => {
       const length = [...line].length;
-      if (file.endsWith('.md')) return length <= 140 || /^\||https?:\/\//.test(line) ? undefined : `${length} characters`; // tables and links
-      return length <= 130 ? undefined : `${length} characters`;
+      const limit = file.endsWith('.md') ? 140 : 130;
+      const unbreakable = file.endsWith('.md') && /^\||https?:\/\//.test(line); // a table's row, a link
+      return length <= limit || unbreakable ? undefined : `${length} characters`;
     });
     expect(offenders).toEqual([]);
   });
