@@ -14,7 +14,7 @@
  * at cuts, and bears the input offset up to which it holds.
  */
 import type { Audience, Diff, UserState } from '../schemas/generated.ts';
-import type { Happening, Lived } from './happening.ts';
+import type { Lived } from './happening.ts';
 import type { User } from './record.ts';
 import type { Scope, Written } from './scope.ts';
 import { type BoundStage, defineStage, type Stage, type StageLogic } from './stage.ts';
