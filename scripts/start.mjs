@@ -1,6 +1,6 @@
 /** `npm start`: the whole system in one process on embedded parts. It is `presence up`, options included. */
-import { ensureInstalled, root } from './setup.mjs';
+import { ensureInstalled } from './setup.mjs';
 
 ensureInstalled();
 process.argv.splice(2, 0, 'up');
-await import(`${root}/bin/presence.mjs`);
+await import('../bin/presence.mjs');
