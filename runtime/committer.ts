@@ -11,7 +11,7 @@
  *
  * It holds one transaction at a time; the caller waits.
  */
-import { hasCode } from '../base/errors.ts';
+import { hasCode, type PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Log, LogTransactions } from '../ports/log.ts';
 import { recordsOf, type Transaction } from './encoding.ts';
@@ -22,8 +22,9 @@ import type { RuntimeLimits, Wiring } from './wiring.ts';
 /**
  * `committed`: it is readable. `superseded`, `fenced`: the partition is or was somebody else's, all state
  * must go. `stopped`: given up because the partition was revoked; it may or may not be readable.
+ * An error: the log will never take it (BAD_INPUT); nothing of it is readable.
  */
-export type CommitOutcome = 'committed' | 'superseded' | 'fenced' | 'stopped';
+export type CommitOutcome = 'committed' | 'superseded' | 'fenced' | 'stopped' | PresenceError;
 
 /** Which answer a commit met; for metrics and the partition's state. */
 export type CommitTrouble = 'aborted' | 'unknown' | 'fenced';
@@ -96,6 +97,7 @@ export class Committer<I, S, P, D, C> {
       onTrouble('fenced');
       return 'fenced';
     }
+    if (hasCode(error, 'BAD_INPUT')) return error;
     onTrouble('unknown');
     logger.warn({ partition, err: error }, 'The answer to a commit was lost; the log is asked.');
     return this.settle(transaction);

@@ -10,13 +10,17 @@
  * again, so readers tell repeats by (topic, partition, offset).
  */
 import { PresenceError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
 import type { LogProducer, LogRecord, OutRecord, TopicPartition } from '../ports/log.ts';
+import { metrics } from './metrics.ts';
 
 /** A record and why it cannot be used. */
 export interface DeadLetter {
   readonly record: LogRecord;
   readonly error: unknown;
 }
+
+const codeOf = (error: unknown): string => (error instanceof PresenceError ? error.code : 'INTERNAL');
 
 const own = ['reason', 'code', 'topic', 'partition', 'offset', 'at'] as const;
 
@@ -28,7 +32,7 @@ export function deadLetterRecord(letter: DeadLetter, from: TopicPartition, at_ms
     headers[(own as readonly string[]).includes(name) ? `original-${name}` : name] = value;
   }
   headers.reason = error instanceof Error ? error.message : String(error);
-  headers.code = error instanceof PresenceError ? error.code : 'INTERNAL';
+  headers.code = codeOf(error);
   headers.topic = from.topic;
   headers.partition = String(from.partition);
   headers.offset = String(record.offset);
@@ -36,14 +40,25 @@ export function deadLetterRecord(letter: DeadLetter, from: TopicPartition, at_ms
   return { key: record.key, value: record.value, headers };
 }
 
-/** Writes them to `topic` in one send; rejects with LOG_UNAVAILABLE (retriable) and may be called again. */
-export async function writeDeadLetters(
-  producer: Pick<LogProducer, 'send'>,
-  topic: string,
-  letters: readonly DeadLetter[],
-  from: TopicPartition,
-): Promise<void> {
-  if (letters.length === 0) return;
+export interface PutAsideOptions {
+  /** Where the records lie. */
+  readonly from: TopicPartition;
+  /** The dead letter topic. */
+  readonly topic: string;
+  readonly producer: Pick<LogProducer, 'send'>;
+  readonly logger: Logger;
+}
+
+/** Writes them in one send; rejects with LOG_UNAVAILABLE (retriable) and may be called again. */
+export async function putAside(letters: readonly DeadLetter[], options: PutAsideOptions): Promise<void> {
+  const [first] = letters;
+  if (first === undefined) return;
+  const { from, topic, producer, logger } = options;
   const now = Date.now();
   await producer.send([{ topic, records: letters.map((letter) => deadLetterRecord(letter, from, now)) }]);
+  for (const { error } of letters) metrics.deadLetters.inc({ topic: from.topic, code: codeOf(error) });
+  logger.warn(
+    { ...from, records: letters.length, first: first.record.offset, err: first.error },
+    'Records that cannot be used were put aside.',
+  );
 }

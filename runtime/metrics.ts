@@ -3,7 +3,7 @@
  * never users.
  */
 import { counter, gauge, histogram } from '../base/metrics.ts';
-import type { ProcessorCounts } from '../topology/kit/processor.ts';
+import type { PartitionProcessor, ProcessorCounts } from '../topology/kit/processor.ts';
 import { type PartitionStateName, partitionStates } from './wiring.ts';
 
 export const metrics = {
@@ -82,6 +82,20 @@ export function countBatch(counts: ProcessorCounts): void {
   metrics.leaps.inc(counts.leapsBack);
   metrics.cuts.inc(counts.cuts);
   metrics.timersFired.inc(counts.timersFired);
+}
+
+/** What a processor holds, and how far its time is behind the broker's (null: not known yet). */
+export function showProcessor(
+  partition: number,
+  processor: Pick<PartitionProcessor<never, never, never, never, never>, 'sizes' | 'stamp'>,
+  brokerTime: number | null,
+): void {
+  const labels = { partition: String(partition) };
+  const { users, devices, timers } = processor.sizes;
+  metrics.users.set(labels, users);
+  metrics.devices.set(labels, devices);
+  metrics.timers.set(labels, timers);
+  if (brokerTime !== null) metrics.timeLag.set(labels, Math.max(0, brokerTime - processor.stamp) / 1_000);
 }
 
 export function showState(partition: number, state: PartitionStateName): void {

@@ -17,7 +17,8 @@
  * - **unknown_commit**: the answer to a commit was lost, the log is being asked. Leaves to *committing* or *fencing*.
  * - **fenced**: somebody else has taken the partition. All state is dropped. After a pause, and once the group
  *   confirms that the partition is ours, it is taken again, from *fencing* on.
- * - **parked**: it refuses to run (NO_BASE, LOG_MISMATCH, UNDECODABLE state, too many poisoned records) and says what
+ * - **parked**: it refuses to run (NO_BASE, LOG_MISMATCH, UNDECODABLE state, too many poisoned records, output that the log
+ *   will never take) and says what
  *   to do. Other partitions run on. Left only by a new assignment or a restart.
  * - **revoked**: the end. What is under way may finish; nothing more is begun.
  *
@@ -35,36 +36,19 @@
  * at most once from here, said again by the topology. What is emitted depends on the input alone.
  */
 import { hasCode, PresenceError } from '../base/errors.ts';
-import type { Logger } from '../base/logger.ts';
-import type { Log, LogBatch, LogProducer, LogTransactions, TopicPartition } from '../ports/log.ts';
+import type { LogBatch, LogTransactions, TopicPartition } from '../ports/log.ts';
 import type { PartitionProcessor } from '../topology/kit/processor.ts';
 import { type CommitTrouble, Committer } from './committer.ts';
-import type { ControlSender } from './controls.ts';
-import { type DeadLetter, writeDeadLetters } from './dead-letters.ts';
+import { putAside } from './dead-letters.ts';
 import { decodeInputs } from './decoding.ts';
 import { type Encoded, toTransactions } from './encoding.ts';
 import { Feeder } from './feeding.ts';
-import { countBatch, forgetPartition, metrics, showState } from './metrics.ts';
+import { countBatch, forgetPartition, metrics, showProcessor, showState } from './metrics.ts';
+import type { PartitionParts } from './partition-parts.ts';
 import { offsetsOf, restorePartition } from './restore.ts';
-import type { Ticker, TickTarget } from './ticks.ts';
+import type { TickTarget } from './ticks.ts';
 import { Backoff, pause, settlesWithin } from './waiting.ts';
-import type { PartitionStateName, PartitionStatus, RuntimeLimits, Wiring } from './wiring.ts';
-
-export interface PartitionParts<I, S, P, D, C> {
-  readonly log: Log;
-  readonly wiring: Wiring<I, S, P, D, C>;
-  readonly group: string;
-  readonly partition: number;
-  readonly limits: RuntimeLimits;
-  readonly logger: Logger;
-  readonly ticker: Pick<Ticker, 'add' | 'remove' | 'changed' | 'brokerTime'>;
-  readonly controls: Pick<ControlSender, 'send'>;
-  /** For dead letters. */
-  readonly producer: Pick<LogProducer, 'send'>;
-  /** Takes this as the group's position: it succeeds only for a member that owns the partition. */
-  readonly commitPosition: (offset: number) => Promise<void>;
-  readonly seek: (position: TopicPartition & { readonly offset: number }) => void;
-}
+import type { PartitionStateName, PartitionStatus } from './wiring.ts';
 
 /** What a taken partition holds; replaced as a whole when it is taken again. */
 interface Held<I, S, P, D, C> {
@@ -295,7 +279,12 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
       from: processor.position,
       poisoned: this.feeder.poisoned,
     });
-    await this.putAside(decoded.dead);
+    await putAside(decoded.dead, {
+      from: this.input,
+      topic: wiring.topics.deadLetters,
+      producer: this.parts.producer,
+      logger: this.parts.logger,
+    });
     if (this.stopped || this.held !== held) return true;
     let encoded: readonly Encoded[];
     try {
@@ -308,7 +297,10 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
       this.failed(error);
       return false;
     }
-    this.count(batch, processor, encoded);
+    countBatch(processor.takeCounts());
+    for (const one of encoded) metrics.windowRecords.observe(one.states.length + one.output.length);
+    this.showLag(batch);
+    showProcessor(this.partition, processor, this.parts.ticker.brokerTime(this.partition));
     const checkpoint = encoded.length === 0 && performance.now() - this.committedAt >= limits.checkpoint_ms;
     const extra = checkpoint ? this.feeder.checkpoint(processor) : null;
     if (extra !== null) encoded = [extra];
@@ -336,19 +328,6 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
     return false;
   }
 
-  private async putAside(dead: readonly DeadLetter[]): Promise<void> {
-    if (dead.length === 0) return;
-    const { producer, wiring, logger } = this.parts;
-    await writeDeadLetters(producer, wiring.topics.deadLetters, dead, this.input);
-    for (const { error } of dead) {
-      metrics.deadLetters.inc({ topic: this.input.topic, code: error instanceof PresenceError ? error.code : 'INTERNAL' });
-    }
-    logger.warn(
-      { partition: this.partition, records: dead.length, first: dead[0]?.record.offset, err: dead[0]?.error },
-      'Records that cannot be used were put aside.',
-    );
-  }
-
   private failed(error: unknown): void {
     const fault =
       error instanceof PresenceError
@@ -362,9 +341,13 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
       this.retake('threw');
       return;
     }
+    this.giveUp(fault);
+  }
+
+  private giveUp(error: PresenceError): void {
     this.held = null;
     this.parts.ticker.remove(this.partition);
-    this.park(fault);
+    this.park(error);
   }
 
   private retake(reason: string): void {
@@ -385,6 +368,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
         return 'superseded' as const;
       });
       if (outcome === 'stopped') return;
+      if (outcome instanceof PresenceError) return this.giveUp(outcome);
       if (outcome !== 'committed') {
         metrics.retakes.inc({ reason: outcome });
         logger.warn({ partition, outcome }, 'A partition was taken by another instance; its state is dropped.');
@@ -409,18 +393,5 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
     const done = this.held === null ? (batch.records[0]?.offset ?? batch.nextOffset) : this.held.processor.position;
     this.lag = Math.max(0, batch.endOffset - done);
     metrics.lag.set({ topic: this.input.topic, partition: String(this.partition) }, this.lag);
-  }
-
-  private count(batch: LogBatch, processor: PartitionProcessor<I, S, P, D, C>, encoded: readonly Encoded[]): void {
-    const labels = { partition: String(this.partition) };
-    countBatch(processor.takeCounts());
-    for (const one of encoded) metrics.windowRecords.observe(one.states.length + one.output.length);
-    this.showLag(batch);
-    const { users, devices, timers } = processor.sizes;
-    metrics.users.set(labels, users);
-    metrics.devices.set(labels, devices);
-    metrics.timers.set(labels, timers);
-    const now = this.parts.ticker.brokerTime(this.partition);
-    if (now !== null) metrics.timeLag.set(labels, Math.max(0, now - processor.stamp) / 1_000);
   }
 }

@@ -55,8 +55,9 @@ async function runSeed(seed: number): Promise<void> {
       living.splice(living.indexOf(dead), 1, await start());
     }
     // A rebalance in the middle of it all: one leaves or comes.
-    if (next() < 0.2) living.push(await start());
-    else if (next() < 0.2 && living.length > 1) {
+    const turn = next();
+    if (turn < 0.2) living.push(await start());
+    else if (turn < 0.35 && living.length > 1) {
       const leaving = living.pop() as Instance;
       if (leaving.log.dead) await bury(leaving);
       else await Promise.race([leaving.runner.close(), leaving.log.died.then(() => bury(leaving))]);

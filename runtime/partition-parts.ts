@@ -1,0 +1,22 @@
+/** What a PartitionRunner (partition.ts) is given by its instance (runner.ts). */
+import type { Logger } from '../base/logger.ts';
+import type { Log, LogProducer, TopicPartition } from '../ports/log.ts';
+import type { ControlSender } from './controls.ts';
+import type { Ticker } from './ticks.ts';
+import type { RuntimeLimits, Wiring } from './wiring.ts';
+
+export interface PartitionParts<I, S, P, D, C> {
+  readonly log: Log;
+  readonly wiring: Wiring<I, S, P, D, C>;
+  readonly group: string;
+  readonly partition: number;
+  readonly limits: RuntimeLimits;
+  readonly logger: Logger;
+  readonly ticker: Pick<Ticker, 'add' | 'remove' | 'changed' | 'brokerTime'>;
+  readonly controls: Pick<ControlSender, 'send'>;
+  /** For dead letters. */
+  readonly producer: Pick<LogProducer, 'send'>;
+  /** Takes this as the group's position: it succeeds only for a member that owns the partition. */
+  readonly commitPosition: (offset: number) => Promise<void>;
+  readonly seek: (position: TopicPartition & { readonly offset: number }) => void;
+}
