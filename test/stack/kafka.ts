@@ -1,10 +1,9 @@
 /** A Kafka broker of its own: KRaft, one node that is broker and controller, every replication factor 1. */
-import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import { containerRunner, engineAnswers } from './containers.ts';
-import { fetchJars } from './machine.ts';
+import { fetchJars, run } from './machine.ts';
 import { type KafkaPart, type Runner, type Skipped, startPart } from './part.ts';
 import { freePort, processRunner, tempFolder } from './process.ts';
 import { orSkipped } from './skip.ts';
@@ -69,7 +68,7 @@ async function nativeKafka(port: number): Promise<Runner> {
   );
   const classpath = ['-cp', join(jars, '*')];
   const format = ['kafka.tools.StorageTool', 'format', '-t', 'MkU3OEVBNTcwNTJENDM2Qk', '-c', file];
-  const formatted = spawnSync('java', [...classpath, ...format], { encoding: 'utf8' });
+  const formatted = await run('java', [...classpath, ...format]);
   if (formatted.status !== 0) throw new Error(`Kafka's data folder could not be formatted: ${formatted.stderr}`);
   return processRunner({
     name: 'kafka',

@@ -2,7 +2,7 @@
  * What this machine has, and how it gets what it lacks: as root on Debian by apt, saying what; else the
  * reason why not. What is fetched is kept between runs, in one folder per user.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +19,23 @@ export const cacheFolder =
 
 export const has = (command: string): boolean => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
 
+/** Runs a command to its end without holding up the process that also serves the test workers. */
+export function run(
+  command: string,
+  args: readonly string[],
+  options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
+) {
+  return new Promise<{ readonly status: number | null; readonly stdout: string; readonly stderr: string }>((resolve) => {
+    const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (chunk) => (stdout += chunk));
+    child.stderr.on('data', (chunk) => (stderr += chunk));
+    child.once('error', (error) => resolve({ status: null, stdout, stderr: error.message }));
+    child.once('close', (status) => resolve({ status, stdout, stderr }));
+  });
+}
+
 /** Says on the terminal what takes long or changes the machine. */
 export const say = (sentence: string): void => void process.stderr.write(`${sentence}\n`);
 
@@ -32,16 +49,16 @@ export async function ensureCommand(command: string, packages: readonly string[]
     if (has(command)) return;
     say(`Installing ${packages.join(', ')} with apt-get.`);
     const install = ['install', '-y', '--no-install-recommends', ...packages];
-    if (apt(['update']) !== '') say('apt-get update failed; trying with the lists that are here.');
-    const fault = apt(install);
+    if ((await apt(['update'])) !== '') say('apt-get update failed; trying with the lists that are here.');
+    const fault = await apt(install);
     if (fault !== '') throw new Unavailable(`apt-get install ${packages.join(' ')} failed: ${fault}`);
   });
 }
 
 /** '' when it went well, else the last line that it said. */
-function apt(args: readonly string[]): string {
+async function apt(args: readonly string[]): Promise<string> {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const { status, stderr } = spawnSync('apt-get', ['-q', '-o', 'DPkg::Lock::Timeout=120', ...args], { env, encoding: 'utf8' });
+  const { status, stderr } = await run('apt-get', ['-q', '-o', 'DPkg::Lock::Timeout=120', ...args], { env });
   return status === 0 ? '' : (stderr.trim().split('\n').at(-1) ?? `exit ${status}`);
 }
 
@@ -94,7 +111,7 @@ function alive(lock: string): boolean {
 }
 
 /** Fetches what a pom of maven/ names into a folder of the cache. */
-export async function fetchJars(pom: string, name: string, after?: (folder: string) => void): Promise<string> {
+export async function fetchJars(pom: string, name: string, after?: (folder: string) => Promise<void>): Promise<string> {
   await ensureJava();
   return await cached(name, async (folder) => {
     await ensureCommand('mvn', ['maven']);
@@ -103,9 +120,9 @@ export async function fetchJars(pom: string, name: string, after?: (folder: stri
     // Java takes the home folder from the account, not from $HOME.
     const where = [`-Duser.home=${homedir()}`, `-DoutputDirectory=${folder}`];
     const args = ['-B', '-q', '-Dstyle.color=never', '-f', file, 'dependency:copy-dependencies', ...where];
-    const { status, stdout } = spawnSync('mvn', args, { encoding: 'utf8' });
+    const { status, stdout } = await run('mvn', args);
     if (status !== 0) throw new Unavailable(`Maven could not fetch ${name}: ${firstFault(stdout)}`);
-    after?.(folder);
+    await after?.(folder);
   });
 }
 

@@ -1,9 +1,8 @@
 /** A schema registry that speaks Confluent's API: Apicurio, schemas in memory, gone with the process. */
-import { spawnSync } from 'node:child_process';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { containerRunner, engineAnswers } from './containers.ts';
-import { fetchJars } from './machine.ts';
+import { fetchJars, run } from './machine.ts';
 import { type Part, type Runner, type Skipped, startPart } from './part.ts';
 import { freePort, processRunner, tempFolder } from './process.ts';
 import { orSkipped } from './skip.ts';
@@ -51,9 +50,9 @@ async function nativeRegistry(port: number): Promise<Runner> {
   });
 }
 
-function unpack(folder: string): void {
+async function unpack(folder: string): Promise<void> {
   for (const archive of readdirSync(folder).filter((name) => name.endsWith('.tar.gz'))) {
-    const { status, stderr } = spawnSync('tar', ['xzf', archive], { cwd: folder, encoding: 'utf8' });
+    const { status, stderr } = await run('tar', ['xzf', archive], { cwd: folder });
     if (status !== 0) throw new Error(`${archive} could not be unpacked: ${stderr}`);
     rmSync(join(folder, archive));
   }
