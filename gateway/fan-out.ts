@@ -151,7 +151,10 @@ class BroadcastFanOut implements FanOut {
     const watcher = this.#watchers.of(connection);
     if (watcher === undefined) return;
     const asked = this.#ask(watcher, keys);
-    await this.#ready;
+    watcher.pending += 1; // these are watched, and not told of yet
+    await this.#ready.finally(() => {
+      watcher.pending -= 1;
+    });
     if (!watcher.gone) await this.#snapshots.send(watcher, asked);
   }
 

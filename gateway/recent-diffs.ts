@@ -145,6 +145,7 @@ export class RecentDiffs {
     held.next = known.next;
     if (known.whole) held.heldSince = Number.NEGATIVE_INFINITY;
     for (const item of known.items) this.#put(held, item);
+    this.#expire(held);
   }
 
   /** Takes what was read of a partition, in order; returns what is new. */
