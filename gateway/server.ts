@@ -35,16 +35,8 @@ export class Server {
 
   constructor(options: ServerOptions) {
     const { uws } = loadUws();
-    const { tls } = options;
     this.#options = options;
-    this.#app =
-      tls === undefined
-        ? uws.App()
-        : uws.SSLApp({
-            cert_file_name: tls.certFile,
-            key_file_name: tls.keyFile,
-            ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }),
-          });
+    this.#app = options.tls === undefined ? uws.App() : secureApp(options.tls);
     this.streams = new Streams(this.#app, { ...options.stream, path: STREAM_PATH, noCompression: uws.DISABLED });
     this.#app.any('/*', createDispatch({ ...options.http, closing: () => this.#closing }));
   }
@@ -92,5 +84,20 @@ export class Server {
   cut(): void {
     // The older line has it too, though its types say nothing of it.
     this.#app.close();
+  }
+}
+
+/** uWS says only that it failed, and not why. */
+function secureApp({ certFile, keyFile, passphrase }: TlsFiles): TemplatedApp {
+  try {
+    const files = { cert_file_name: certFile, key_file_name: keyFile };
+    return loadUws().uws.SSLApp({ ...files, ...(passphrase === undefined ? {} : { passphrase }) });
+  } catch (error) {
+    throw new PresenceError('BAD_SETTING', `The certificate ${certFile} and the key ${keyFile} cannot be used.`, {
+      at: 'TLS certificate and key',
+      retriable: false,
+      help: 'Both are PEM files; the key belongs to the certificate, and opens with the passphrase if it has one.',
+      cause: error,
+    });
   }
 }
