@@ -5,8 +5,11 @@
  *
  * vitest calls this once for each project; they share one stack.
  */
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { browser, freshDatabase, isSkipped, kafka, type Part, postgres, redis, type Skipped, schemaRegistry } from './index.ts';
 import type { SharedName } from './suite.ts';
@@ -49,6 +52,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
 async function openStack(): Promise<Stack> {
   const parts = new Map<SharedName, Promise<Shared | Skipped>>();
   let redisDatabases = 0;
+  const folder = mkdtempSync(join(tmpdir(), 'presence-run-'));
+  chmodSync(folder, 0o711); // PostgreSQL may run as another user
+  process.env.PRESENCE_STACK_TMP = folder;
 
   const part = (name: SharedName): Promise<Shared | Skipped> => {
     let started = parts.get(name);
@@ -74,14 +80,19 @@ async function openStack(): Promise<Stack> {
   });
   server.requestTimeout = 0; // the first answer may wait for a download
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, users: 0, close: () => close(server, parts) };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    users: 0,
+    close: () => close(server, parts, folder),
+  };
 }
 
-async function close(server: Server, parts: ReadonlyMap<SharedName, Promise<Shared | Skipped>>): Promise<void> {
+async function close(server: Server, parts: ReadonlyMap<SharedName, Promise<Shared | Skipped>>, folder: string): Promise<void> {
   server.closeAllConnections();
   server.close();
   const running = await Promise.allSettled(parts.values());
   await Promise.all(
     running.map((part) => (part.status === 'fulfilled' && !isSkipped(part.value) ? part.value.stop() : undefined)),
   );
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 }

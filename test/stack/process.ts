@@ -3,7 +3,7 @@
  * kernel kills it when its parent dies, so that a killed test run leaves nothing behind.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -78,10 +78,12 @@ function withParent(): readonly string[] {
   return parentPrefix;
 }
 
-/** A folder of this run, removed when this process ends. */
+/**
+ * A folder that goes with this process, or with the whole run: a test worker may be ended without a last
+ * word, so global-setup.ts names the run's own folder in PRESENCE_STACK_TMP and removes it at the end.
+ */
 export function tempFolder(name: string): string {
-  const folder = mkdtempSync(join(tmpdir(), `presence-${name}-`));
-  mkdirSync(folder, { recursive: true });
+  const folder = mkdtempSync(join(process.env.PRESENCE_STACK_TMP ?? tmpdir(), `presence-${name}-`));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
   return folder;
 }
