@@ -119,9 +119,13 @@ async function linkLibraries(root: string): Promise<void> {
 async function reachable(binaries: Binaries, account: Account | undefined): Promise<Binaries> {
   if (account === undefined || (await runs(binaries.postgres, account))) return binaries;
   const native = resolve(dirname(binaries.postgres), '..');
-  const version = (JSON.parse(await readFile(join(native, '..', 'package.json'), 'utf8')) as { readonly version: string }).version;
+  const version = (JSON.parse(await readFile(join(native, '..', 'package.json'), 'utf8')) as { readonly version: string })
+    .version;
   const copy = join(tmpdir(), `presence-postgres-binaries-${version}`);
-  const moved = { initdb: join(copy, 'bin', basename(binaries.initdb)), postgres: join(copy, 'bin', basename(binaries.postgres)) };
+  const moved = {
+    initdb: join(copy, 'bin', basename(binaries.initdb)),
+    postgres: join(copy, 'bin', basename(binaries.postgres)),
+  };
   // Another user could have put something there: only what root owns is run.
   const owner = await stat(copy).then(
     ({ uid }) => uid,
@@ -159,12 +163,13 @@ async function initialise(binaries: Binaries, account: Account | undefined, data
   await writeFile(passwordFile, `${randomBytes(18).toString('base64url')}\n`, { mode: 0o600 });
   if (account !== undefined) await chown(passwordFile, account.uid, account.gid);
   const options = ['--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-sync', '--no-instructions'];
-  await run(binaries.initdb, [`--pgdata=${data}`, `--username=${USER}`, `--pwfile=${passwordFile}`, ...options], { ...account, cwd: '/' }).catch(
-    async (cause: Error & { readonly stderr?: string }) => {
-      await rm(data, { recursive: true, force: true });
-      throw failed(`initdb failed: ${cause.stderr?.trim() || cause.message}`, cause);
-    },
-  );
+  await run(binaries.initdb, [`--pgdata=${data}`, `--username=${USER}`, `--pwfile=${passwordFile}`, ...options], {
+    ...account,
+    cwd: '/',
+  }).catch(async (cause: Error & { readonly stderr?: string }) => {
+    await rm(data, { recursive: true, force: true });
+    throw failed(`initdb failed: ${cause.stderr?.trim() || cause.message}`, cause);
+  });
 }
 
 /**
@@ -223,8 +228,13 @@ async function launch(binaries: Binaries, account: Account | undefined, data: st
 
 /** Stops the server (and removes `folder`) when this process is gone, however it went. */
 function watch(server: ChildProcess, folder: string | undefined): ChildProcess {
-  const script = 'cat >/dev/null; kill -INT "$1" 2>/dev/null; while kill -0 "$1" 2>/dev/null; do sleep 0.1; done; [ -z "$2" ] || rm -rf "$2"';
-  const watchdog = spawn('/bin/sh', ['-c', script, 'sh', String(server.pid), folder ?? ''], { detached: true, cwd: '/', stdio: ['pipe', 'ignore', 'ignore'] });
+  const script =
+    'cat >/dev/null; kill -INT "$1" 2>/dev/null; while kill -0 "$1" 2>/dev/null; do sleep 0.1; done; [ -z "$2" ] || rm -rf "$2"';
+  const watchdog = spawn('/bin/sh', ['-c', script, 'sh', String(server.pid), folder ?? ''], {
+    detached: true,
+    cwd: '/',
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
   watchdog.on('error', () => {}); // No shell: then a killed process leaves its server, which the next start ends.
   watchdog.unref();
   (watchdog.stdin as unknown as { unref(): void }).unref();

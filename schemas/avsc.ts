@@ -6,7 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import avro from 'avsc';
-import { subjects } from './topics.ts';
+import type { subjects } from './topics.ts';
 
 export type SchemaName = keyof typeof subjects;
 
@@ -32,7 +32,12 @@ export function readSchema(name: SchemaName, folder: URL = new URL('./', import.
 
 /** The avsc type of a schema; throws what avsc throws on a schema that is none. */
 export function avroType(schema: object): avro.Type {
-  const type = avro.Type.forSchema(schema as avro.Schema, { wrapUnions: 'never', omitRecordMethods: true, registry: {}, typeHook: ourTypes });
+  const type = avro.Type.forSchema(schema as avro.Schema, {
+    wrapUnions: 'never',
+    omitRecordMethods: true,
+    registry: {},
+    typeHook: ourTypes,
+  });
   plainRecords(type, new Set());
   return type;
 }

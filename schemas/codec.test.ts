@@ -7,7 +7,15 @@ import { createEmbeddedRegistry } from './embedded-registry.ts';
 import { sampleValues } from './samples.ts';
 import { signal } from './signal.ts';
 
-const hello = signal({ kind: 'hello', user_id: 'ada', gateway_id: 'g1', ordinal: 1, device_id: 'd', session_id: 's', connection_id: 'c' });
+const hello = signal({
+  kind: 'hello',
+  user_id: 'ada',
+  gateway_id: 'g1',
+  ordinal: 1,
+  device_id: 'd',
+  session_id: 's',
+  connection_id: 'c',
+});
 
 const codecOf = (codecs: Codecs, name: SchemaName) =>
   ({
@@ -71,12 +79,27 @@ describe('codecs', () => {
       ['a header alone', good.subarray(0, 5), 'signal', /ends too early/],
       ['cut short', good.subarray(0, -1), 'signal', /ends too early/],
       ['a byte too many', Buffer.concat([good, Buffer.from([0])]), 'signal', /1 bytes too many/],
-      ['an enum symbol that is not there', Buffer.concat([good.subarray(0, 5), Buffer.from([0x7e]), good.subarray(6)]), 'signal', /invalid/],
+      [
+        'an enum symbol that is not there',
+        Buffer.concat([good.subarray(0, 5), Buffer.from([0x7e]), good.subarray(6)]),
+        'signal',
+        /invalid/,
+      ],
       ['an id not met', withId(4_000_000), 'signal', /was not prepared/],
       ['the id of another type', codecs.diff.encode(sampleValues.Diff[0]!), 'signal', /cannot be read/],
-      ['a field that its kind needs is missing', codecs.signal.encode({ ...hello, device_id: null }), 'signal', /hello: device_id is missing/],
+      [
+        'a field that its kind needs is missing',
+        codecs.signal.encode({ ...hello, device_id: null }),
+        'signal',
+        /hello: device_id is missing/,
+      ],
       // watcher '', then an array that says it holds 2^40 items
-      ['an array longer than its bytes', body(codecs.interest, interest, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1), 'interest', /longer than the bytes/],
+      [
+        'an array longer than its bytes',
+        body(codecs.interest, interest, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1),
+        'interest',
+        /longer than the bytes/,
+      ],
       // watcher '', one item whose length is -2: it must not lead back to the count, for ever
       ['a string of negative length', body(codecs.interest, interest, 0, 2, 3, 0, 0, 0, 0, 0), 'interest', /ends too early/],
       ['a number beyond 2^53-1', body(codecs.signal, hello, 0, 0, 0, ...Array(9).fill(0xff), 1), 'signal', /beyond 2\^53-1/],

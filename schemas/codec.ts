@@ -200,7 +200,10 @@ class AvroCodec<T> implements ValueCodec<T> {
   #resolve(id: number): ReturnType<avro.Type['createResolver']> | undefined {
     const writer = this.#writers.get(id);
     if (writer === undefined) {
-      throw undecodable(this.#name, this.#writers.isUnknown(id) ? `the registry has no Avro schema with id ${id}` : `schema id ${id} was not prepared`);
+      throw undecodable(
+        this.#name,
+        this.#writers.isUnknown(id) ? `the registry has no Avro schema with id ${id}` : `schema id ${id} was not prepared`,
+      );
     }
     try {
       const resolver = writer.equals(this.#type) ? undefined : this.#type.createResolver(writer);

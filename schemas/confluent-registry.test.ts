@@ -8,7 +8,9 @@ if (url !== '') schemaRegistryContract('Confluent API', async () => createConflu
 
 test('a registry that nobody listens at, or that never answers, is LOG_UNAVAILABLE and worth another try', async () => {
   const silent = createServer(() => {});
-  const port = await new Promise<number>((resolve) => silent.listen(0, '127.0.0.1', () => resolve((silent.address() as { port: number }).port)));
+  const port = await new Promise<number>((resolve) =>
+    silent.listen(0, '127.0.0.1', () => resolve((silent.address() as { port: number }).port)),
+  );
   try {
     for (const at of ['http://127.0.0.1:1/apis/ccompat/v7', `http://127.0.0.1:${port}`]) {
       const registry = createConfluentRegistry({ url: at, timeout_ms: 300 });

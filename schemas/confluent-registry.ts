@@ -5,7 +5,7 @@
  * somebody sets it. A subject that is set to something stricter than BACKWARD keeps that. While the
  * registry cannot be reached every call rejects with LOG_UNAVAILABLE; trying again is the caller's.
  */
-import { COMPATIBILITY, SchemaRegistry as Client, SchemaType } from '@kafkajs/confluent-schema-registry';
+import { SchemaRegistry as Client, COMPATIBILITY, SchemaType } from '@kafkajs/confluent-schema-registry';
 import { PresenceError } from '../base/errors.ts';
 import type { SchemaRegistry } from '../ports/schema-registry.ts';
 import { refused } from './embedded-registry.ts';
@@ -22,7 +22,8 @@ const strictEnough: ReadonlySet<string> = new Set(['BACKWARD', 'BACKWARD_TRANSIT
 
 export function createConfluentRegistry(options: ConfluentRegistryOptions): SchemaRegistry {
   const url = new URL(options.url);
-  const auth = url.username === '' ? undefined : { username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
+  const auth =
+    url.username === '' ? undefined : { username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
   url.username = '';
   url.password = '';
   const host = url.href.replace(/\/$/, '');
@@ -32,7 +33,8 @@ export function createConfluentRegistry(options: ConfluentRegistryOptions): Sche
   const request = async (method: 'GET' | 'PUT', path: string, body?: object): Promise<Response> => {
     const headers: Record<string, string> = { accept: 'application/json' };
     if (body !== undefined) headers['content-type'] = 'application/json';
-    if (auth !== undefined) headers.authorization = `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString('base64')}`;
+    if (auth !== undefined)
+      headers.authorization = `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString('base64')}`;
     const init: RequestInit = { method, headers, signal: AbortSignal.timeout(timeout_ms) };
     if (body !== undefined) init.body = JSON.stringify(body);
     const response = await fetch(`${host}${path}`, init).catch((cause: unknown) => {
@@ -71,11 +73,17 @@ export function createConfluentRegistry(options: ConfluentRegistryOptions): Sche
     async schema(id) {
       const response = await request('GET', `/schemas/ids/${id}`);
       if (!response.ok) {
-        throw new PresenceError('UNDECODABLE', `The registry has no schema with id ${id}.`, { at: `schema ${id}`, retriable: false });
+        throw new PresenceError('UNDECODABLE', `The registry has no schema with id ${id}.`, {
+          at: `schema ${id}`,
+          retriable: false,
+        });
       }
       const found = (await response.json()) as { readonly schema: string; readonly schemaType?: string };
       if ((found.schemaType ?? 'AVRO') !== 'AVRO') {
-        throw new PresenceError('UNDECODABLE', `The schema with id ${id} is ${found.schemaType}, not Avro.`, { at: `schema ${id}`, retriable: false });
+        throw new PresenceError('UNDECODABLE', `The schema with id ${id} is ${found.schemaType}, not Avro.`, {
+          at: `schema ${id}`,
+          retriable: false,
+        });
       }
       return JSON.parse(found.schema) as object;
     },
@@ -98,8 +106,17 @@ function registrationError(error: unknown, subject: string, host: string): Prese
 }
 
 function unavailable(host: string, cause: unknown): PresenceError {
-  const reason = cause instanceof Error ? (cause.cause instanceof Error ? cause.cause.message || cause.message : cause.message) : String(cause);
-  return new PresenceError('LOG_UNAVAILABLE', `The schema registry at ${host} cannot be reached: ${reason}`, { at: 'schema registry', retriable: true, cause });
+  const reason =
+    cause instanceof Error
+      ? cause.cause instanceof Error
+        ? cause.cause.message || cause.message
+        : cause.message
+      : String(cause);
+  return new PresenceError('LOG_UNAVAILABLE', `The schema registry at ${host} cannot be reached: ${reason}`, {
+    at: 'schema registry',
+    retriable: true,
+    cause,
+  });
 }
 
 function forbidden(host: string): PresenceError {

@@ -71,6 +71,10 @@ function load(file: string): Kept {
     return JSON.parse(readFileSync(file, 'utf8')) as Kept;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { schemas: [], subjects: {} };
-    throw new PresenceError('BAD_SETTING', `${file} cannot be read: ${(error as Error).message}`, { at: file, retriable: false, cause: error });
+    throw new PresenceError('BAD_SETTING', `${file} cannot be read: ${(error as Error).message}`, {
+      at: file,
+      retriable: false,
+      cause: error,
+    });
   }
 }

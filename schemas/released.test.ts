@@ -22,7 +22,8 @@ const withWriter = (schema: object): SchemaRegistry => {
   return { ...embedded, schema: async (id) => (id === 1_000 ? schema : embedded.schema(id)) };
 };
 
-const framed = (hex: string): Buffer => Buffer.concat([Buffer.from([0, 0, 0, 1_000 >> 8, 1_000 & 0xff]), Buffer.from(hex, 'hex')]);
+const framed = (hex: string): Buffer =>
+  Buffer.concat([Buffer.from([0, 0, 0, 1_000 >> 8, 1_000 & 0xff]), Buffer.from(hex, 'hex')]);
 
 test('at least one version is kept', () => {
   expect(versions.length).toBeGreaterThan(0);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { sampleValues } from './samples.ts';
-import { checkSignal, signal, signalKinds, type SignalDraft } from './signal.ts';
+import { checkSignal, type SignalDraft, signal, signalKinds } from './signal.ts';
 
 const ids = { user_id: 'ada', gateway_id: 'g', device_id: 'd', session_id: 's', connection_id: 'c' } as const;
 const http = { user_id: 'ada', gateway_id: 'g', device_id: 'd', session_id: 's', seq: 0, ttl_ms: 1 } as const;
@@ -17,8 +17,14 @@ test('what a kind lacks, or has too much of, is named', () => {
     [{ kind: 'hello', ...ids, user_id: '/b' }, `hello: user_id "/b" is not a user's key (user_id or tenant/user_id)`],
     [{ kind: 'hello', ...ids, user_id: 'ada\n' }, `hello: user_id "ada\\n" is not a user's key (user_id or tenant/user_id)`],
     [{ kind: 'hello', ...ids, device_id: null }, 'hello: device_id is missing'],
-    [{ kind: 'hello', ...ids, device_id: 'a/b' }, 'hello: device_id "a/b" is not 1 to 128 characters of A-Z a-z 0-9 . _ : @ | + = -'],
-    [{ kind: 'hello', ...ids, session_id: 'é' }, 'hello: session_id "é" is not 1 to 128 characters of A-Z a-z 0-9 . _ : @ | + = -'],
+    [
+      { kind: 'hello', ...ids, device_id: 'a/b' },
+      'hello: device_id "a/b" is not 1 to 128 characters of A-Z a-z 0-9 . _ : @ | + = -',
+    ],
+    [
+      { kind: 'hello', ...ids, session_id: 'é' },
+      'hello: session_id "é" is not 1 to 128 characters of A-Z a-z 0-9 . _ : @ | + = -',
+    ],
     [{ kind: 'hello', ...ids, connection_id: null }, 'hello: connection_id is missing'],
     [{ kind: 'hello', ...ids, gateway_id: '' }, 'hello: gateway_id is missing'],
     [{ kind: 'hello', ...ids, state: 'invisible' }, 'hello: state invisible is for overrides only'],
@@ -34,10 +40,19 @@ test('what a kind lacks, or has too much of, is named', () => {
     [{ kind: 'override_set', user_id: 'ada', state: 'dnd' }, 'override_set: override_id is missing'],
     [{ kind: 'override_set', user_id: 'ada', override_id: 'o' }, 'override_set: state is missing'],
     [{ kind: 'override_set', user_id: 'ada', override_id: 'o', state: 'dnd', ttl_s: 0 }, 'override_set: ttl_s 0 is not above 0'],
-    [{ kind: 'override_set', user_id: 'ada', override_id: 'o', state: 'dnd', ttl_s: Number.NaN }, 'override_set: ttl_s NaN is not above 0'],
-    [{ kind: 'override_set', user_id: 'ada', override_id: 'o', state: 'dnd', until: 1, ttl_s: 1 }, 'override_set: until and ttl_s together'],
+    [
+      { kind: 'override_set', user_id: 'ada', override_id: 'o', state: 'dnd', ttl_s: Number.NaN },
+      'override_set: ttl_s NaN is not above 0',
+    ],
+    [
+      { kind: 'override_set', user_id: 'ada', override_id: 'o', state: 'dnd', until: 1, ttl_s: 1 },
+      'override_set: until and ttl_s together',
+    ],
     [{ kind: 'marker', gateway_id: 'g', devices: 1 }, 'marker: devices and devices_hash go together'],
-    [{ kind: 'marker', gateway_id: 'g', devices: 1, devices_hash: 2 ** 32 }, 'marker: devices_hash 4294967296 is not a whole number from 0 to 4294967295'],
+    [
+      { kind: 'marker', gateway_id: 'g', devices: 1, devices_hash: 2 ** 32 },
+      'marker: devices_hash 4294967296 is not a whole number from 0 to 4294967295',
+    ],
     [{ kind: 'tick', user_id: 'ada' }, 'tick: user_id "ada" on a signal without a user'],
     [{ kind: 'cut' }, 'cut: epoch is missing'],
     [{ kind: 'cut', epoch: 0 }, 'cut: epoch 0 is not a whole number from 1 to 9007199254740991'],

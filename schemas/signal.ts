@@ -43,7 +43,17 @@ const KEY_PATTERN = /^(?:[A-Za-z0-9._:@|+=-]{1,128}\/)?[A-Za-z0-9._:@|+=-]{1,128
 
 type Check = (signal: Signal, faults: string[]) => void;
 type TextField = 'device_id' | 'session_id' | 'connection_id' | 'gateway_id' | 'override_id';
-type NumberField = 'ordinal' | 'received_at' | 'seq' | 'ttl_ms' | 'silent_ms' | 'devices' | 'devices_hash' | 'restated_from' | 'until' | 'epoch';
+type NumberField =
+  | 'ordinal'
+  | 'received_at'
+  | 'seq'
+  | 'ttl_ms'
+  | 'silent_ms'
+  | 'devices'
+  | 'devices_hash'
+  | 'restated_from'
+  | 'until'
+  | 'epoch';
 
 const describe = (value: string): string => JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
 
@@ -54,7 +64,8 @@ const ids =
     for (const field of fields) {
       const value = signal[field];
       if (value === null || value === '') faults.push(`${field} is missing`);
-      else if (!ID_PATTERN.test(value)) faults.push(`${field} ${describe(value)} is not 1 to 128 characters of A-Z a-z 0-9 . _ : @ | + = -`);
+      else if (!ID_PATTERN.test(value))
+        faults.push(`${field} ${describe(value)} is not 1 to 128 characters of A-Z a-z 0-9 . _ : @ | + = -`);
     }
   };
 
@@ -64,7 +75,8 @@ const whole =
   (signal, faults) => {
     const value = signal[field];
     if (value === null) faults.push(`${field} is missing`);
-    else if (!Number.isSafeInteger(value) || value < min || value > max) faults.push(`${field} ${value} is not a whole number from ${min} to ${max}`);
+    else if (!Number.isSafeInteger(value) || value < min || value > max)
+      faults.push(`${field} ${value} is not a whole number from ${min} to ${max}`);
   };
 
 const wholeIfThere =
@@ -74,7 +86,8 @@ const wholeIfThere =
   };
 
 const user: Check = (signal, faults) => {
-  if (!KEY_PATTERN.test(signal.user_id)) faults.push(`user_id ${describe(signal.user_id)} is not a user's key (user_id or tenant/user_id)`);
+  if (!KEY_PATTERN.test(signal.user_id))
+    faults.push(`user_id ${describe(signal.user_id)} is not a user's key (user_id or tenant/user_id)`);
 };
 
 const noUser: Check = (signal, faults) => {
@@ -99,7 +112,8 @@ const overrideEnd: Check = (signal, faults) => {
   if (signal.state === null) faults.push('state is missing');
   if (signal.until !== null && signal.ttl_s !== null) faults.push('until and ttl_s together');
   wholeIfThere('until', 0)(signal, faults);
-  if (signal.ttl_s !== null && !(signal.ttl_s > 0 && Number.isFinite(signal.ttl_s))) faults.push(`ttl_s ${signal.ttl_s} is not above 0`);
+  if (signal.ttl_s !== null && !(signal.ttl_s > 0 && Number.isFinite(signal.ttl_s)))
+    faults.push(`ttl_s ${signal.ttl_s} is not above 0`);
 };
 
 const holdings: Check = (signal, faults) => {

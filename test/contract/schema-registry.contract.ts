@@ -54,12 +54,17 @@ export function schemaRegistryContract(what: string, make: () => Promise<SchemaR
     test('a refusal also comes to a second client that has registered nothing itself', async () => {
       const at = subject();
       await (await make()).register(at, record([name]));
-      await expect((await make()).register(at, record([name, { name: 'age', type: 'int' }]))).rejects.toMatchObject({ code: 'SCHEMA_REFUSED', at });
+      await expect((await make()).register(at, record([name, { name: 'age', type: 'int' }]))).rejects.toMatchObject({
+        code: 'SCHEMA_REFUSED',
+        at,
+      });
     });
 
     test('what is no Avro schema is refused', async () => {
       const registry = await make();
-      await expect(registry.register(subject(), { type: 'record', name: 'Broken' })).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' });
+      await expect(registry.register(subject(), { type: 'record', name: 'Broken' })).rejects.toMatchObject({
+        code: 'SCHEMA_REFUSED',
+      });
     });
 
     test('an id that was never given is UNDECODABLE', async () => {

@@ -1,0 +1,239 @@
+/**
+ * Every option of `presence up`, once: its flag, its variable, what it takes, what it is for. The help text, the
+ * schema and the list of known names all come from this table.
+ */
+import { z } from 'zod';
+
+export const roleNames = ['gateway', 'topology', 'sinks'] as const;
+export type Role = (typeof roleNames)[number];
+
+export interface OptionSpec {
+  /** As it is written after `--`. */
+  readonly flag: string;
+  readonly env: string;
+  /** What stands for the value in the help; undefined: the flag takes none. */
+  readonly value: string;
+  readonly help: string;
+  /** In words, for the help. */
+  readonly defaultText?: string;
+  /** May be given several times. */
+  readonly repeatable?: boolean;
+  /** From text to the setting; undefined input: the default. */
+  readonly schema: z.ZodType;
+}
+
+const list = (what: string) =>
+  z
+    .string()
+    .transform((text) =>
+      text
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== ''),
+    )
+    .pipe(z.array(z.string()).min(1, `must name ${what}`));
+
+const whole = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, `must be a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .pipe(
+      z
+        .number()
+        .min(min, `must be a whole number from ${min} to ${max}`)
+        .max(max, `must be a whole number from ${min} to ${max}`),
+    );
+
+const url = (...schemes: readonly string[]) =>
+  z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol.slice(0, -1)), {
+    error: `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
+  });
+
+/** Several Redis nodes (a cluster) are separated by commas, which no URL parser takes. */
+const redisUrl = z
+  .string()
+  .refine(
+    (text) =>
+      text.split(',').every((part) => URL.canParse(/^rediss?:/.test(part) ? part : `redis://${part}`)) &&
+      /^rediss?:\/\//.test(text),
+    {
+      error: 'must be a URL that begins with redis:// or rediss://',
+    },
+  );
+
+const oneOf = <const T extends readonly string[]>(names: T) => z.enum(names, { error: `must be one of ${names.join(', ')}` });
+
+const name = z.string().regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be 1 to 100 characters of A-Z a-z 0-9 . _ -');
+
+const roles = list('a role')
+  .pipe(z.array(oneOf(['all', ...roleNames])))
+  .transform((given): readonly Role[] => (given.includes('all') ? roleNames : roleNames.filter((role) => given.includes(role))));
+
+const origin = z.string().refine((text) => text === '*' || (URL.canParse(text) && new URL(text).origin === text), {
+  error: 'must be origins such as https://app.example.com, separated by commas, or *',
+});
+
+export const optionTable = {
+  roles: {
+    flag: 'role',
+    env: 'ROLE',
+    value: 'name',
+    help: `What this process does: all, or any of ${roleNames.join(', ')}; several with commas or repeated.`,
+    defaultText: 'all',
+    repeatable: true,
+    schema: roles.default([...roleNames]),
+  },
+  host: {
+    flag: 'host',
+    env: 'HOST',
+    value: 'address',
+    help: 'The address to listen on.',
+    defaultText: '127.0.0.1',
+    schema: z.string().default('127.0.0.1'),
+  },
+  port: {
+    flag: 'port',
+    env: 'PORT',
+    value: 'number',
+    help: 'The port to listen on; 0 takes a free one.',
+    defaultText: '8080',
+    schema: whole(0, 65_535).default(8080),
+  },
+  kafkaBrokers: {
+    flag: 'kafka-brokers',
+    env: 'KAFKA_BROKERS',
+    value: 'host:port,…',
+    help: 'Kafka instead of the embedded log. Needs SCHEMA_REGISTRY_URL.',
+    schema: list('a broker')
+      .pipe(z.array(z.string().regex(/^\S+:\d{1,5}$/, 'must be host:port, separated by commas')))
+      .optional(),
+  },
+  schemaRegistryUrl: {
+    flag: 'schema-registry-url',
+    env: 'SCHEMA_REGISTRY_URL',
+    value: 'url',
+    help: 'Where the Confluent API begins (Apicurio: …/apis/ccompat/v7). Only with KAFKA_BROKERS.',
+    schema: url('http', 'https').optional(),
+  },
+  databaseUrl: {
+    flag: 'database-url',
+    env: 'DATABASE_URL',
+    value: 'url',
+    help: 'CockroachDB or PostgreSQL instead of the embedded one.',
+    schema: url('postgres', 'postgresql').optional(),
+  },
+  redisUrl: {
+    flag: 'redis-url',
+    env: 'REDIS_URL',
+    value: 'url',
+    help: 'Redis instead of the cache in this process.',
+    schema: redisUrl.optional(),
+  },
+  dataDir: {
+    flag: 'data-dir',
+    env: 'DATA_DIR',
+    value: 'folder',
+    help: 'Where embedded parts keep their data. Without it, it is gone with the process.',
+    schema: z.string().optional(),
+  },
+  authJwtSecret: {
+    flag: 'auth-jwt-secret',
+    env: 'AUTH_JWT_SECRET',
+    value: 'secret',
+    help: 'The secret of HS256 tokens (32 characters or more). Other users of the machine can read flags: use the variable.',
+    schema: z.string().min(32, 'must have 32 characters or more').optional(),
+  },
+  authJwksUrl: {
+    flag: 'auth-jwks-url',
+    env: 'AUTH_JWKS_URL',
+    value: 'url',
+    help: 'Where the public keys of tokens are.',
+    schema: url('http', 'https').optional(),
+  },
+  allowedOrigins: {
+    flag: 'allowed-origins',
+    env: 'ALLOWED_ORIGINS',
+    value: 'origin,…',
+    help: 'Pages of other origins that may call this gateway; * for all.',
+    defaultText: 'none',
+    schema: list('an origin').pipe(z.array(origin)).default([]),
+  },
+  tlsCertFile: {
+    flag: 'tls-cert-file',
+    env: 'TLS_CERT_FILE',
+    value: 'file',
+    help: 'Certificate (PEM, with its chain). With TLS_KEY_FILE: HTTPS and WSS.',
+    schema: z.string().optional(),
+  },
+  tlsKeyFile: { flag: 'tls-key-file', env: 'TLS_KEY_FILE', value: 'file', help: 'Its key (PEM).', schema: z.string().optional() },
+  historyOf: {
+    flag: 'history-of',
+    env: 'HISTORY_OF',
+    value: 'self|tenant',
+    help: "Whose history may be read: one's own, or everyone's in the tenant (as they were seen).",
+    defaultText: 'self',
+    schema: oneOf(['self', 'tenant']).default('self'),
+  },
+  partitions: {
+    flag: 'partitions',
+    env: 'PARTITIONS',
+    value: 'number',
+    help: 'Partitions of the topics, fixed when they are made.',
+    defaultText: '8',
+    schema: whole(1, 10_000).default(8),
+  },
+  replicationFactor: {
+    flag: 'replication-factor',
+    env: 'REPLICATION_FACTOR',
+    value: 'number',
+    help: 'Replicas of topics made by us.',
+    defaultText: "the broker's default",
+    schema: whole(1, 100).optional(),
+  },
+  fanout: {
+    flag: 'fanout',
+    env: 'FANOUT',
+    value: 'broadcast',
+    help: 'How diffs reach gateways: every gateway reads all.',
+    defaultText: 'broadcast',
+    schema: oneOf(['broadcast']).default('broadcast'),
+  },
+  group: {
+    flag: 'group',
+    env: 'PRESENCE_GROUP',
+    value: 'name',
+    help: "The stem of the consumer groups' names.",
+    defaultText: 'presence',
+    schema: name.default('presence'),
+  },
+  instance: {
+    flag: 'instance',
+    env: 'PRESENCE_INSTANCE',
+    value: 'name',
+    help: 'Names this process in logs.',
+    defaultText: 'host name and process id',
+    schema: name.optional(),
+  },
+  logLevel: {
+    flag: 'log-level',
+    env: 'LOG_LEVEL',
+    value: 'level',
+    help: 'trace, debug, info, warn, error, fatal or silent.',
+    defaultText: 'info',
+    schema: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  },
+} as const satisfies Readonly<Record<string, OptionSpec>>;
+
+export type OptionName = keyof typeof optionTable;
+export const optionNames = Object.keys(optionTable) as readonly OptionName[];
+export const optionSpec = (option: OptionName): OptionSpec => optionTable[option];
+
+/** The one schema of all settings of `presence up`, from what flags and variables say. */
+export const settingsSchema = z.object(
+  Object.fromEntries(optionNames.map((option) => [option, optionTable[option].schema])) as {
+    [K in OptionName]: (typeof optionTable)[K]['schema'];
+  },
+);
+
+export type Settings = z.output<typeof settingsSchema>;
