@@ -67,6 +67,11 @@ export interface PresenceStore {
   applyDiffs(diffs: readonly Diff[]): Promise<readonly Refused<Diff>[]>;
   read(keys: readonly string[]): Promise<StoreRead>;
   history(query: HistoryQuery): Promise<HistoryPage>;
+  /**
+   * Removes up to 1,000 rows of devices that stopped counting an hour ago or earlier by their partition's time; how many
+   * it removed. A safety net: the topology forgets them after 10 minutes. Never touches what is live.
+   */
+  cleanUp(): Promise<number>;
   ping(): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,0 +1,1 @@
+export { createPresenceStore, type PresenceStoreOptions } from './store.ts';
