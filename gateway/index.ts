@@ -8,6 +8,7 @@ import type { Codecs } from '../schemas/codec.ts';
 import { createAuthenticator } from './auth.ts';
 import { createDevices } from './devices.ts';
 import { createFanOut } from './fan-out.ts';
+import { URL_LIMIT_BYTES } from './http/call.ts';
 import { Origins } from './http/origins.ts';
 import { loadPages, type Pages } from './http/pages.ts';
 import { Readiness, type Check } from './http/readiness.ts';
@@ -82,7 +83,7 @@ export interface Gateway {
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { log, codecs, cache, store, logger, host = '127.0.0.1', port = 8080, rate = defaultRate } = options;
-  const { name } = loadUws();
+  const { name, headBytesMax } = loadUws();
   checkRate(rate);
   const authenticator = createAuthenticator({ ...keysOf(options), loopback: checkHost(host, options) });
   const pages: Pages = typeof options.pages === 'string' ? await loadPages(options.pages) : (options.pages ?? new Map());
@@ -137,6 +138,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     listen() {
       server.listen();
       logger.info({ gateway_id: outbox.gatewayId, host, port: server.port, uws: name }, 'The gateway listens.');
+      if (headBytesMax > URL_LIMIT_BYTES) return;
+      logger.warn({ head_bytes: headBytesMax }, 'Requests with longer heads are cut off unless they come in one segment. Use another Node or C library.');
     },
     get port() {
       return server.port;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { HistoryEntry, Presence } from '../../schemas/presence.ts';
-import { raw, type Rig, seen, startRig } from './harness.ts';
+import { type Rig, raw, seen, startRig } from './harness.ts';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -18,9 +18,23 @@ describe('GET /presence', () => {
   test('answers in the order asked, repeats included; who was never seen is offline', async () => {
     await rig.seed('bob');
     const found = await presences(await get('nobody,bob,bob'));
-    expect(found.map(({ user_id, state }) => [user_id, state])).toEqual([['nobody', 'offline'], ['bob', 'online'], ['bob', 'online']]);
+    expect(found.map(({ user_id, state }) => [user_id, state])).toEqual([
+      ['nobody', 'offline'],
+      ['bob', 'online'],
+      ['bob', 'online'],
+    ]);
     const { fresh_at, ...never } = found[0] as Presence;
-    expect(never).toEqual({ user_id: 'nobody', state: 'offline', source: 'inferred', since: null, last_seen: null, stale: false, epoch: 0, version: 0, devices: 0 });
+    expect(never).toEqual({
+      user_id: 'nobody',
+      state: 'offline',
+      source: 'inferred',
+      since: null,
+      last_seen: null,
+      stale: false,
+      epoch: 0,
+      version: 0,
+      devices: 0,
+    });
     // As fresh as the partition that the user would be in: null where nothing was ever confirmed there.
     expect(fresh_at === null || typeof fresh_at === 'string').toBe(true);
     const bob = found[1] as Presence;
@@ -31,7 +45,14 @@ describe('GET /presence', () => {
   });
 
   test('an invisible user is offline to others, and sees the truth', async () => {
-    const others = { ...seen('iris').public, version: 2, state: 'offline' as const, source: 'inferred' as const, devices_live: 0, streaming: false };
+    const others = {
+      ...seen('iris').public,
+      version: 2,
+      state: 'offline' as const,
+      source: 'inferred' as const,
+      devices_live: 0,
+      streaming: false,
+    };
     await rig.seed('iris', { state: 'invisible', source: 'manual', version: 3, public: others });
     const [toOthers] = await presences(await get('iris', 'dev:eve'));
     const [toSelf] = await presences(await get('iris', 'dev:iris'));
@@ -73,7 +94,10 @@ describe('GET /presence', () => {
     expect(tooLong.status).toBe(414);
     expect(tooLong.headers.get('content-type')).toBe('application/problem+json');
     const fits = 16_384 - '/presence?user_ids='.length;
-    const padded = Array.from({ length: 200 }, (_, i) => `${i}`.padStart(80, 'u')).join(',').padEnd(fits, '&').slice(0, fits);
+    const padded = Array.from({ length: 200 }, (_, i) => `${i}`.padStart(80, 'u'))
+      .join(',')
+      .padEnd(fits, '&')
+      .slice(0, fits);
     expect((await get(padded)).status).toBe(200);
   });
 
@@ -109,7 +133,13 @@ describe('GET /presence', () => {
     const old = { ...blob, fresh_at: new Date(long_ago).toISOString() };
     quiet.cache.down = true;
     quiet.store.blobs.set('bob', old).set('off', { ...old, public: { ...old.public, state: 'offline' } });
-    quiet.store.progress.set(blob.partition, { partition: blob.partition, epoch: 7, offset: 1, stamp: long_ago, input_offset: 0 });
+    quiet.store.progress.set(blob.partition, {
+      partition: blob.partition,
+      epoch: 7,
+      offset: 1,
+      stamp: long_ago,
+      input_offset: 0,
+    });
     const [bob, off] = await presences(await quiet.fetch('/presence?user_ids=bob,off'));
     expect(bob).toMatchObject({ stale: true, fresh_at: new Date(long_ago).toISOString() });
     expect(off).toMatchObject({ stale: false });
@@ -155,7 +185,10 @@ describe('GET /presence/history', () => {
 
   test("pages through one's own, newest first, in a window that does not move", async () => {
     const now = Date.now();
-    rig.store.histories.set('hist', Array.from({ length: 5 }, (_, i) => entry(now - i * 1_000, 5 - i)));
+    rig.store.histories.set(
+      'hist',
+      Array.from({ length: 5 }, (_, i) => entry(now - i * 1_000, 5 - i)),
+    );
     const versions: number[] = [];
     let cursor = '';
     for (let page = 0; page < 3; page += 1) {
@@ -211,7 +244,9 @@ describe('GET /presence/history', () => {
   ])('400 for %s', async (query, parameter) => {
     const response = await history(query);
     expect(response.status).toBe(400);
-    expect(((await response.json()) as { errors: { parameter: string }[] }).errors.map((error) => error.parameter)).toContain(parameter);
+    expect(((await response.json()) as { errors: { parameter: string }[] }).errors.map((error) => error.parameter)).toContain(
+      parameter,
+    );
   });
 
   test("a cursor of another user's history is refused", async () => {
@@ -231,18 +266,24 @@ describe('a request in pieces', () => {
     while (cuts.length > 0) {
       const some = cuts.splice(0, 20);
       // Within the rate of one user.
-      const got = await Promise.all(some.map((cut) => raw(rig.url, [request.subarray(0, cut), request.subarray(cut)], { pause_ms: 5 })));
-      for (const answer of got) answers.set(answer.split('\r\n')[0] as string, (answers.get(answer.split('\r\n')[0] as string) ?? 0) + 1);
+      const got = await Promise.all(
+        some.map((cut) => raw(rig.url, [request.subarray(0, cut), request.subarray(cut)], { pause_ms: 5 })),
+      );
+      for (const answer of got)
+        answers.set(answer.split('\r\n')[0] as string, (answers.get(answer.split('\r\n')[0] as string) ?? 0) + 1);
       await new Promise((later) => setTimeout(later, 150));
     }
     expect(Object.fromEntries(answers)).toEqual({ 'HTTP/1.1 200 OK': request.length - 1 });
   });
 
   test('a long URL does not fit one segment', async () => {
-    const ids = Array.from({ length: 1_000 }, (_, i) => `user-number-${i}`).join(',').slice(0, 16_000);
+    const ids = Array.from({ length: 1_000 }, (_, i) => `user-number-${i}`)
+      .join(',')
+      .slice(0, 16_000);
     const head = `GET /presence?user_ids=${ids} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer dev:long\r\n\r\n`;
-    const pieces = (size: number) => Array.from({ length: Math.ceil(head.length / size) }, (_, i) => head.slice(i * size, (i + 1) * size));
-    for (const size of [head.length, 9_000, 1_448, 536]) {
+    const pieces = (size: number) =>
+      Array.from({ length: Math.ceil(head.length / size) }, (_, i) => head.slice(i * size, (i + 1) * size));
+    for (const size of [head.length, head.length - 1, 9_000, 1_448, 536]) {
       expect((await raw(rig.url, pieces(size))).split('\r\n')[0], `segments of ${size}`).toBe('HTTP/1.1 200 OK');
     }
   });
