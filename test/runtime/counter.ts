@@ -259,22 +259,24 @@ function json<T>(): ValueCodec<T> {
   };
 }
 
-export const counterTopics = {
-  input: 'counter.input',
-  state: 'counter.state',
-  output: 'counter.changes',
-  controls: 'counter.notices',
-  deadLetters: 'counter.dlq',
-} as const;
+/** The topics of a counter; a suite on a shared Kafka has a prefix of its own. */
+export const topicsOf = (prefix: string) => ({
+  input: `${prefix}.input`,
+  state: `${prefix}.state`,
+  output: `${prefix}.changes`,
+  controls: `${prefix}.notices`,
+  deadLetters: `${prefix}.dlq`,
+});
+export const counterTopics = topicsOf('counter');
 
 export type CounterWiring = Wiring<Count, KeyState, CounterPartition, Change, Notice>;
 
-export function counterWiring(options: Partial<CounterOptions> = {}): CounterWiring {
-  const { cell_ms = 200, quiet_ms = 1_000, flush_ms = 500 } = options;
+export function counterWiring(options: Partial<CounterOptions> & { readonly prefix?: string } = {}): CounterWiring {
+  const { cell_ms = 200, quiet_ms = 1_000, flush_ms = 500, prefix = 'counter' } = options;
   const input = json<Count>();
   return {
     name: 'counter@1',
-    topics: counterTopics,
+    topics: topicsOf(prefix),
     codecs: { input, state: json(), partition: json(), output: json(), controls: json(), prepare: () => undefined },
     partitionKey: (partition) => `#${partition}`,
     tick: input.encode({ kind: 'tick', key: '', amount: 0 }),
@@ -284,10 +286,10 @@ export function counterWiring(options: Partial<CounterOptions> = {}): CounterWir
 }
 
 /** The topics of a counter on `partitions` partitions. */
-export const counterTopicSpecs = (partitions: number) => [
-  { name: counterTopics.input, partitions, cleanup: 'delete' as const },
-  { name: counterTopics.state, partitions, cleanup: 'compact' as const },
-  { name: counterTopics.output, partitions, cleanup: 'delete' as const },
-  { name: counterTopics.controls, partitions: 1, cleanup: 'delete' as const },
-  { name: counterTopics.deadLetters, partitions: 1, cleanup: 'delete' as const },
+export const counterTopicSpecs = (partitions: number, topics = counterTopics) => [
+  { name: topics.input, partitions, cleanup: 'delete' as const },
+  { name: topics.state, partitions, cleanup: 'compact' as const },
+  { name: topics.output, partitions, cleanup: 'delete' as const },
+  { name: topics.controls, partitions: 1, cleanup: 'delete' as const },
+  { name: topics.deadLetters, partitions: 1, cleanup: 'delete' as const },
 ];

@@ -65,9 +65,9 @@ export function signals(
   });
 }
 
-export const sendAll = async (log: Log, records: readonly OutRecord[]): Promise<void> => {
+export const sendAll = async (log: Log, records: readonly OutRecord[], topic = counterTopics.input): Promise<void> => {
   const producer = await log.producer();
-  await producer.send([{ topic: counterTopics.input, records }]);
+  await producer.send([{ topic, records }]);
   await producer.close();
 };
 
