@@ -45,7 +45,9 @@ export async function createEmbeddedLog(options: EmbeddedLogOptions = {}): Promi
   let journal: Journal | null = null;
   if (dataDir !== undefined) {
     const slack = options.journalSlackBytes === undefined ? {} : { slackBytes: options.journalSlackBytes };
-    journal = await openJournal({ folder: dataDir, logger, snapshot: () => store.snapshot(), ...slack }, (frame) => store.load(frame));
+    journal = await openJournal({ folder: dataDir, logger, snapshot: () => store.snapshot(), ...slack }, (frame) =>
+      store.load(frame),
+    );
     store.attach(journal);
   }
   return new EmbeddedLog(store, journal, logger, faults);

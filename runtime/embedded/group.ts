@@ -30,7 +30,10 @@ interface Member {
 
 const RETRY_MS = 200;
 const nameOf = (entry: TopicPartition): string => `${entry.topic}/${entry.partition}`;
-const placeOf = (reader: PartitionReader): TopicPartition => ({ topic: reader.partition.topic, partition: reader.partition.index });
+const placeOf = (reader: PartitionReader): TopicPartition => ({
+  topic: reader.partition.topic,
+  partition: reader.partition.index,
+});
 
 export class Group {
   readonly #host: GroupHost;
@@ -51,7 +54,10 @@ export class Group {
       commit: async (offsets) => {
         const lost = offsets.find((entry) => !member.readers.has(nameOf(entry)));
         if (lost !== undefined) {
-          throw new PresenceError('FENCED', `${nameOf(lost)} is no longer assigned here.`, { at: `group ${options.group}`, retriable: false });
+          throw new PresenceError('FENCED', `${nameOf(lost)} is no longer assigned here.`, {
+            at: `group ${options.group}`,
+            retriable: false,
+          });
         }
         await this.#host.commit(options.group, offsets);
       },
@@ -95,7 +101,10 @@ export class Group {
     await Promise.all(
       members.map((member) => {
         const keeps = new Set((target.get(member.id) ?? []).map(nameOf));
-        return this.#revoke(member, [...member.readers.keys()].filter((name) => !keeps.has(name)));
+        return this.#revoke(
+          member,
+          [...member.readers.keys()].filter((name) => !keeps.has(name)),
+        );
       }),
     );
     for (const member of members) {
@@ -144,7 +153,10 @@ export class Group {
         await member.options.onAssigned?.(waiting);
         return;
       } catch (error) {
-        this.#host.logger.warn({ error, group: member.options.group }, 'A consumer could not take its partitions; it is asked again.');
+        this.#host.logger.warn(
+          { error, group: member.options.group },
+          'A consumer could not take its partitions; it is asked again.',
+        );
         await setTimeout(RETRY_MS);
         // What was revoked meanwhile may be somebody else's by now.
         waiting = fresh.filter((entry) => member.readers.has(nameOf(entry)));

@@ -15,7 +15,7 @@
  * way go together in the next. At most 64 MiB wait; beyond that, and while the disk refuses, an append
  * rejects with LOG_UNAVAILABLE.
  */
-import { mkdir, open, readdir, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PresenceError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -85,7 +85,11 @@ export async function openJournal(options: JournalOptions, load: (frame: Require
       dirty = true;
     } catch (cause) {
       logger.error({ error: cause, folder }, 'The embedded log could not be written.');
-      const error = new PresenceError('LOG_UNAVAILABLE', 'The embedded log could not be written.', { at: folder, retriable: true, cause });
+      const error = new PresenceError('LOG_UNAVAILABLE', 'The embedded log could not be written.', {
+        at: folder,
+        retriable: true,
+        cause,
+      });
       for (const entry of batch) entry.reject(error);
       return;
     }
@@ -189,7 +193,10 @@ async function recover(folder: string, logger: Logger, load: (frame: Required<Fr
     const good = readFrames(bytes, load);
     journalBytes += good;
     if (good < bytes.length) {
-      logger.warn({ file, cut_bytes: bytes.length - good }, 'The embedded log cut a torn write off its end; it was never acknowledged.');
+      logger.warn(
+        { file, cut_bytes: bytes.length - good },
+        'The embedded log cut a torn write off its end; it was never acknowledged.',
+      );
       const handle = await open(file, 'r+');
       await handle.truncate(good);
       await handle.close();

@@ -79,7 +79,8 @@ export class Partition {
       this.#bytes += bytesOf(record);
     }
     // Only what was held back while others went on can come out of order.
-    if (last !== undefined && records[0] !== undefined && records[0].offset < last.offset) this.#records.sort((a, b) => a.offset - b.offset);
+    if (last !== undefined && records[0] !== undefined && records[0].offset < last.offset)
+      this.#records.sort((a, b) => a.offset - b.offset);
     this.#end = Math.max(this.#end, next);
     this.#reserved = Math.max(this.#reserved, next);
     this.wake();
@@ -171,7 +172,8 @@ export class Partition {
     for (const record of this.#records) if (record.offset < stable) newest.set(keyOf(record), record.offset);
     this.#records = this.#records.filter((record) => {
       if (record.offset >= stable) return true;
-      const stays = newest.get(keyOf(record)) === record.offset && (record.value !== null || record.timestamp > now - TOMBSTONE_MS);
+      const stays =
+        newest.get(keyOf(record)) === record.offset && (record.value !== null || record.timestamp > now - TOMBSTONE_MS);
       if (!stays) this.#bytes -= bytesOf(record);
       return stays;
     });

@@ -59,7 +59,10 @@ export class PartitionReader {
         } catch (error) {
           if (this.#stopped) return;
           const { topic, partition } = batch;
-          logger.warn({ error, topic, partition, offset: batch.records[0]?.offset }, 'A batch was refused; it is handed over again.');
+          logger.warn(
+            { error, topic, partition, offset: batch.records[0]?.offset },
+            'A batch was refused; it is handed over again.',
+          );
           await setTimeout(REDELIVERY_PAUSE_MS);
           continue;
         }

@@ -39,7 +39,11 @@ export class Store {
   partitionsOf(topic: string): readonly Partition[] {
     const found = this.#topics.get(topic);
     if (found !== undefined) return found.partitions;
-    throw new PresenceError('LOG_MISMATCH', `There is no topic ${topic}.`, { at: topic, retriable: false, help: 'Make it with ensureTopics.' });
+    throw new PresenceError('LOG_MISMATCH', `There is no topic ${topic}.`, {
+      at: topic,
+      retriable: false,
+      help: 'Make it with ensureTopics.',
+    });
   }
 
   partition(topic: string, index: number): Partition {
@@ -60,7 +64,10 @@ export class Store {
       const compacted = this.specOf(topic)?.cleanup === 'compact';
       for (const record of records) {
         if (compacted && record.key === null) {
-          throw new PresenceError('BAD_INPUT', `A record without a key cannot be kept in the compacted topic ${topic}.`, { at: topic, retriable: false });
+          throw new PresenceError('BAD_INPUT', `A record without a key cannot be kept in the compacted topic ${topic}.`, {
+            at: topic,
+            retriable: false,
+          });
         }
         const partition = this.partition(topic, record.partition ?? this.#choose(record.key, partitions.length));
         const others = grouped.get(partition);
@@ -136,7 +143,13 @@ export class Store {
       }),
     );
     const held = [...this.#topics.values()].flatMap(({ partitions }) =>
-      partitions.map(({ topic, index, start, end, records }) => ({ topic, partition: index, base: start, end, records: [...records] })),
+      partitions.map(({ topic, index, start, end, records }) => ({
+        topic,
+        partition: index,
+        base: start,
+        end,
+        records: [...records],
+      })),
     );
     return (function* frames() {
       yield { topics: specs, offsets };
@@ -165,6 +178,8 @@ function keep(record: OutRecord, offset: number, timestamp: number): LogRecord {
     timestamp,
     key: record.key === null ? null : Buffer.from(record.key as Buffer),
     value: record.value === null ? null : Buffer.from(record.value),
-    headers: Object.fromEntries(Object.entries(record.headers ?? {}).map(([name, value]) => [name, Buffer.from(value as Buffer)])),
+    headers: Object.fromEntries(
+      Object.entries(record.headers ?? {}).map(([name, value]) => [name, Buffer.from(value as Buffer)]),
+    ),
   };
 }

@@ -44,9 +44,12 @@ export function createTransactions(store: Store, faults: EmbeddedFaults): (trans
       reopen: take,
       async commit(batches, offsets) {
         const state = ids.get(transactionalId);
-        if (state === undefined || epoch === 0) throw new PresenceError('INTERNAL', 'commit before fence.', { at, retriable: false });
-        if (state.epoch !== epoch) throw new PresenceError('FENCED', 'Another producer has taken this transactional id.', { at, retriable: false });
-        if (unknown) throw new PresenceError('COMMIT_UNKNOWN', 'The last commit is not settled: call reopen.', { at, retriable: false });
+        if (state === undefined || epoch === 0)
+          throw new PresenceError('INTERNAL', 'commit before fence.', { at, retriable: false });
+        if (state.epoch !== epoch)
+          throw new PresenceError('FENCED', 'Another producer has taken this transactional id.', { at, retriable: false });
+        if (unknown)
+          throw new PresenceError('COMMIT_UNKNOWN', 'The last commit is not settled: call reopen.', { at, retriable: false });
         if (!batches.some(({ records }) => records.length > 0)) {
           throw new PresenceError('INTERNAL', 'A transaction needs at least one record.', { at, retriable: false });
         }

@@ -1,0 +1,292 @@
+/**
+ * Reads partitions and hands each one's records to its reader, one batch at a time, side by side.
+ *
+ *   broker ──fetch──> queue (a partition's) ──> onBatch, one under way
+ *
+ * One fetch is outstanding per broker; it asks for every partition whose queue has room, and waits at the broker
+ * for up to 100 ms for something to come. What came is queued by partition, so a slow partition neither holds up the
+ * others nor is left out of the next fetch (kafkajs's consumer does both: its next fetch waits for the slowest batch
+ * of the last one). A queue takes no more once it holds `queueBytesMax`: then the partition is left out until it is read.
+ *
+ * Memory: a partition holds at most `queueBytesMax` and one fetch (1 MiB) beyond, and the batch being read.
+ * Nothing ends a fetcher but `close`: it asks again after any error, until it is answered.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LogBatch, TopicPartition } from '../../ports/log.ts';
+import type { Client, Connection } from './client.ts';
+import { typeOf } from './errors.ts';
+import { protocolError } from './internals.ts';
+import { decodeRecords } from './record-batch.ts';
+import { type FetchAnswer, fetch } from './requests.ts';
+
+const MAX_WAIT_MS = 100;
+const FETCH_BYTES = 10 << 20;
+const PARTITION_BYTES = 1 << 20;
+const QUEUE_BYTES = 1 << 20;
+const ERROR_PAUSE_MS = 100;
+const REDELIVERY_PAUSE_MS = 200;
+
+export interface SourceOptions extends TopicPartition {
+  readonly position: number;
+  readonly onBatch: (batch: LogBatch) => Promise<void>;
+  /** Where to go on when the log no longer (or not yet) has the position. */
+  readonly otherwise: 'start' | 'end';
+  /** Told how far everything was handed over. */
+  readonly onPosition?: (position: number) => void;
+}
+
+interface Queued {
+  readonly batch: LogBatch;
+  readonly bytes: number;
+}
+
+/** One partition being read. */
+export class Source {
+  readonly topic: string;
+  readonly partition: number;
+  readonly #options: SourceOptions;
+  readonly #fetcher: Fetcher;
+  /** The next offset to fetch. */
+  position: number;
+  /** Raised by a seek: what was fetched before it is dropped. */
+  #turn = 0;
+  #queue: Queued[] = [];
+  #queueBytes = 0;
+  #running: Promise<void> | null = null;
+  #active = false;
+  stopped = false;
+
+  constructor(fetcher: Fetcher, options: SourceOptions) {
+    this.#fetcher = fetcher;
+    this.#options = options;
+    this.topic = options.topic;
+    this.partition = options.partition;
+    this.position = options.position;
+  }
+
+  get wanting(): boolean {
+    return this.#active && !this.stopped && this.#queueBytes < QUEUE_BYTES;
+  }
+  get turn(): number {
+    return this.#turn;
+  }
+  get otherwise(): 'start' | 'end' {
+    return this.#options.otherwise;
+  }
+
+  start(): void {
+    if (this.stopped) return;
+    this.#active = true;
+    this.#options.onPosition?.(this.position);
+    this.#fetcher.wake();
+  }
+
+  seek(offset: number): void {
+    this.#turn += 1;
+    this.#queue = [];
+    this.#queueBytes = 0;
+    this.position = offset;
+    this.#fetcher.wake();
+  }
+
+  /** Hands over no further batch; resolves when the one under way is done. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.#queue = [];
+    this.#fetcher.remove(this);
+    await this.#running;
+  }
+
+  /** `batch` follows what came before, or holds no records and only moves the position. */
+  take(batch: LogBatch, bytes: number): void {
+    this.position = batch.nextOffset;
+    this.#queue.push({ batch, bytes });
+    this.#queueBytes += bytes;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null;
+    });
+  }
+
+  async #run(): Promise<void> {
+    while (!this.stopped) {
+      const next = this.#queue.shift();
+      if (next === undefined) return;
+      this.#queueBytes -= next.bytes;
+      if (next.bytes > 0) this.#fetcher.wake();
+      const turn = this.#turn;
+      await this.#hand(next.batch);
+      if (turn === this.#turn && !this.stopped) this.#options.onPosition?.(next.batch.nextOffset);
+    }
+  }
+
+  /** Again and again until it is taken, or no longer ours to give. */
+  async #hand(batch: LogBatch): Promise<void> {
+    const turn = this.#turn;
+    while (batch.records.length > 0 && !this.stopped && turn === this.#turn) {
+      try {
+        return await this.#options.onBatch(batch);
+      } catch (error) {
+        if (this.stopped) return;
+        const { topic, partition, records } = batch;
+        const fields = { error, topic, partition, offset: records[0]?.offset };
+        this.#fetcher.client.logger.warn(fields, 'A batch was refused; it is handed over again.');
+        await sleep(REDELIVERY_PAUSE_MS);
+      }
+    }
+  }
+}
+
+export class Fetcher {
+  readonly client: Client;
+  readonly #connection: Connection;
+  readonly #sources = new Set<Source>();
+  readonly #outstanding = new Map<number, Promise<void>>();
+  #wake: () => void = () => {};
+  #closed = false;
+  #down = false;
+  readonly #done: Promise<void>;
+
+  constructor(client: Client) {
+    this.client = client;
+    this.#connection = client.open();
+    this.#done = this.#run();
+  }
+
+  /** Nothing is fetched before its `start`. */
+  add(options: SourceOptions): Source {
+    const source = new Source(this, options);
+    this.#sources.add(source);
+    return source;
+  }
+
+  remove(source: Source): void {
+    this.#sources.delete(source);
+  }
+
+  wake(): void {
+    this.#wake();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.wake();
+    await Promise.all([...this.#sources].map((source) => source.stop()));
+    await this.#connection.close();
+    await this.#done;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#closed) {
+      const woken = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      try {
+        await this.#ask();
+        this.#recovered();
+      } catch (error) {
+        await this.#failed(error);
+        continue;
+      }
+      await Promise.race([woken, ...this.#outstanding.values()]);
+    }
+    await Promise.all(this.#outstanding.values());
+  }
+
+  /** A fetch to every leader that has none outstanding and leads something that we want. */
+  async #ask(): Promise<void> {
+    const wanting = [...this.#sources].filter((source) => source.wanting);
+    if (wanting.length === 0) return;
+    await this.#connection.prepare([...new Set(wanting.map(({ topic }) => topic))]);
+    const byLeader = new Map<number, Source[]>();
+    for (const source of wanting) {
+      const leader = this.#connection.leaderOf(source.topic, source.partition);
+      byLeader.set(leader, [...(byLeader.get(leader) ?? []), source]);
+    }
+    for (const [leader, sources] of byLeader) {
+      if (this.#outstanding.has(leader)) continue;
+      const fetched = this.#fetch(leader, sources)
+        .catch((error) => this.#failed(error))
+        .finally(() => this.#outstanding.delete(leader));
+      this.#outstanding.set(leader, fetched);
+    }
+  }
+
+  async #fetch(leader: number, sources: readonly Source[]): Promise<void> {
+    const asked = new Map(
+      sources.map((source) => [`${source.topic}/${source.partition}`, { source, turn: source.turn, offset: source.position }]),
+    );
+    const positions = [...asked.values()].map(({ source: { topic, partition }, offset }) => ({ topic, partition, offset }));
+    const limits = { maxWait_ms: MAX_WAIT_MS, maxBytes: FETCH_BYTES, partitionBytes: PARTITION_BYTES };
+    const answers = await this.#connection.send(leader, fetch(positions, limits));
+    const nothing = answers.every(({ data }) => data.length === 0);
+    let failed: unknown = null;
+    for (const answer of answers) {
+      const entry = asked.get(`${answer.topic}/${answer.partition}`);
+      if (entry === undefined) continue;
+      const { source, turn, offset } = entry;
+      const current = (): boolean => !source.stopped && source.turn === turn;
+      if (answer.errorCode !== 0) {
+        const error = protocolError(answer.errorCode);
+        if (typeOf(error) !== 'OFFSET_OUT_OF_RANGE') failed = error;
+        else if (current()) await this.#reset(source, answer);
+        continue;
+      }
+      const batch = await readAnswer(answer, offset, nothing);
+      if (batch !== null && current()) source.take(batch, answer.data.length);
+    }
+    if (failed !== null) throw failed;
+  }
+
+  async #reset(source: Source, { topic, partition }: FetchAnswer): Promise<void> {
+    const [start, end] = await Promise.all(
+      [-2, -1].map((timestamp) => listOffset(this.#connection, { topic, partition }, timestamp)),
+    );
+    const offset = source.position < (start as number) || source.otherwise === 'start' ? start : end;
+    const fields = { topic, partition, asked: source.position, offset };
+    this.client.logger.warn(fields, 'The log does not have the position that was asked for; reading goes on elsewhere.');
+    source.seek(offset as number);
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    if (this.#closed) return;
+    if (!this.#down) this.client.logger.warn({ error }, 'Kafka cannot be read now; it is asked again until it answers.');
+    this.#down = true;
+    this.#connection.forget();
+    await sleep(ERROR_PAUSE_MS);
+  }
+
+  #recovered(): void {
+    if (this.#down && this.#outstanding.size > 0) this.#down = false;
+  }
+}
+
+/**
+ * What a fetch from `offset` on says of one partition; null if nothing new. `alone`: no partition of that fetch got any
+ * data, so that its size was not what kept this one's back.
+ */
+export async function readAnswer(answer: FetchAnswer, offset: number, alone: boolean): Promise<LogBatch | null> {
+  const { topic, partition, stable: endOffset, data, aborted } = answer;
+  const { records, nextOffset } = await decodeRecords(data, offset, aborted);
+  if (nextOffset !== null && nextOffset > offset)
+    return { topic, partition, records, nextOffset, endOffset: Math.max(endOffset, nextOffset) };
+  // Compaction may leave nothing at all before the end.
+  if (alone && data.length === 0 && offset < endOffset)
+    return { topic, partition, records: [], nextOffset: endOffset, endOffset };
+  return null;
+}
+
+/** `timestamp`: -1 the end (last stable offset), -2 the start, else the first record at or after it; -1 if there is none. */
+export async function listOffset(
+  connection: Connection,
+  { topic, partition }: TopicPartition,
+  timestamp: number,
+): Promise<number> {
+  await connection.prepare([topic]);
+  const broker = await connection.cluster.findBroker({ nodeId: connection.leaderOf(topic, partition) });
+  const { responses } = await broker.listOffsets({
+    isolationLevel: 1,
+    topics: [{ topic, partitions: [{ partition, timestamp }] }],
+  });
+  return Number(responses[0]?.partitions[0]?.offset ?? -1);
+}

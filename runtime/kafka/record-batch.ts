@@ -1,0 +1,146 @@
+/**
+ * Kafka's record batch, version 2 (the only one since Kafka 0.11, and the only one Kafka 4 knows).
+ *
+ * kafkajs's own decoder drops what a reader needs: an empty batch (what compaction leaves of a producer's
+ * last one) vanishes there, and its consumer then asks for the same offset for ever. Here a batch says
+ * its last offset whether it holds records or not. Its encoder copies a partition's messages once
+ * for each message.
+ */
+import type { LogRecord, OutRecord } from '../../ports/log.ts';
+import { ByteReader, ByteWriter } from './bytes.ts';
+import { crc32c } from './crc32c.ts';
+import { decompress } from './internals.ts';
+
+export interface AbortedTransaction {
+  readonly producerId: number;
+  readonly firstOffset: number;
+}
+
+export interface DecodedRecords {
+  readonly records: LogRecord[];
+  /** The offset after the last whole batch; null if there was none. */
+  readonly nextOffset: number | null;
+}
+
+const HEADER_BYTES = 61;
+const COMPRESSION = 0x07;
+const LOG_APPEND_TIME = 0x08;
+const TRANSACTIONAL = 0x10;
+const CONTROL = 0x20;
+const ABORT_MARKER = 0;
+
+/**
+ * The committed records in `data` from `from` on. A batch cut off at the end is left for the next fetch.
+ * Keys and values are views of `data`: who keeps one for long copies it.
+ *
+ * Whose transaction was aborted is known by the broker's list (which says where each begins) and by the
+ * abort marker in the log (where it ends), as in Kafka's own consumer.
+ */
+export async function decodeRecords(data: Buffer, from: number, aborted: readonly AbortedTransaction[]): Promise<DecodedRecords> {
+  const records: LogRecord[] = [];
+  const upcoming = [...aborted].sort((a, b) => a.firstOffset - b.firstOffset);
+  const ignoring = new Set<number>();
+  let nextOffset: number | null = null;
+  const reader = new ByteReader(data);
+  while (reader.left >= HEADER_BYTES) {
+    const baseOffset = reader.int64();
+    const end = reader.int32() + reader.at;
+    if (end > data.length) break;
+    reader.at += 4 + 1 + 4; // leader epoch, magic, CRC (TCP has its own)
+    const attributes = reader.int16();
+    const lastOffset = baseOffset + reader.int32();
+    const baseTimestamp = reader.int64();
+    const maxTimestamp = reader.int64();
+    const producerId = reader.int64();
+    reader.at += 2 + 4; // producer epoch, base sequence
+    while (upcoming[0] !== undefined && upcoming[0].firstOffset <= lastOffset)
+      ignoring.add((upcoming.shift() as AbortedTransaction).producerId);
+
+    if ((attributes & CONTROL) !== 0) {
+      if (reader.int32() > 0 && markerType(reader) === ABORT_MARKER) ignoring.delete(producerId);
+    } else if (lastOffset >= from && !((attributes & TRANSACTIONAL) !== 0 && ignoring.has(producerId))) {
+      const count = reader.int32();
+      const stamp = (attributes & LOG_APPEND_TIME) !== 0 ? maxTimestamp : null;
+      let source = reader;
+      if ((attributes & COMPRESSION) !== 0) source = new ByteReader(await decompress(attributes, data.subarray(reader.at, end)));
+      for (let i = 0; i < count; i += 1) {
+        const record = decodeRecord(source, baseOffset, baseTimestamp, stamp);
+        if (record.offset >= from) records.push(record);
+      }
+    }
+    nextOffset = lastOffset + 1;
+    reader.at = end;
+  }
+  return { records, nextOffset };
+}
+
+const noHeaders: Readonly<Record<string, Buffer>> = Object.freeze({});
+
+function decodeRecord(reader: ByteReader, baseOffset: number, baseTimestamp: number, stamp: number | null): LogRecord {
+  reader.varint(); // length
+  reader.at += 1; // attributes, none are defined
+  const timestampDelta = reader.varint();
+  const offset = baseOffset + reader.varint();
+  const key = reader.varbytes();
+  const value = reader.varbytes();
+  const count = reader.varint();
+  let headers = noHeaders;
+  if (count > 0) {
+    const read: Record<string, Buffer> = {};
+    for (let i = 0; i < count; i += 1) {
+      const name = (reader.varbytes() ?? Buffer.alloc(0)).toString();
+      read[name] = reader.varbytes() ?? Buffer.alloc(0);
+    }
+    headers = read;
+  }
+  return { offset, timestamp: stamp ?? baseTimestamp + timestampDelta, key, value, headers };
+}
+
+/** The key of a control record: its version, then whether it ends a transaction by abort (0) or commit (1). */
+function markerType(reader: ByteReader): number | null {
+  reader.varint();
+  reader.at += 1;
+  reader.varint();
+  reader.varint();
+  const key = reader.varbytes();
+  return key === null || key.length < 4 ? null : key.readInt16BE(2);
+}
+
+export interface BatchProducer {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly baseSequence: number;
+  readonly transactional: boolean;
+}
+
+/** One batch. The time in it is the client's, which a LogAppendTime topic replaces by the broker's. */
+export function encodeBatch(records: readonly OutRecord[], producer: BatchProducer, now: number): Buffer {
+  const writer = new ByteWriter(
+    HEADER_BYTES + records.reduce((sum, record) => sum + 32 + (record.key?.length ?? 0) + (record.value?.length ?? 0), 0),
+  );
+  writer.int64(0);
+  writer.sized(() => {
+    writer.int32(-1).int8(2).int32(0);
+    writer.int16(producer.transactional ? TRANSACTIONAL : 0).int32(records.length - 1);
+    writer.int64(now).int64(now).int64(producer.producerId).int16(producer.producerEpoch).int32(producer.baseSequence);
+    writer.int32(records.length);
+    const body = new ByteWriter(256);
+    records.forEach((record, index) => {
+      const start = body.at;
+      encodeRecord(body, record, index);
+      const bytes = body.view(start);
+      writer.varint(bytes.length).bytes(bytes);
+    });
+  });
+  const batch = writer.view();
+  // The checksum is over everything behind it.
+  batch.writeUInt32BE(crc32c(batch.subarray(21)), 17);
+  return batch;
+}
+
+function encodeRecord(writer: ByteWriter, record: OutRecord, index: number): void {
+  writer.int8(0).varint(0).varint(index).varbytes(record.key).varbytes(record.value);
+  const headers = Object.entries(record.headers ?? {});
+  writer.varint(headers.length);
+  for (const [name, value] of headers) writer.varbytes(name).varbytes(value);
+}

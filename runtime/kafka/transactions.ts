@@ -1,0 +1,188 @@
+/**
+ * One transactional id.
+ *
+ *   fence ──> ready ── commit ──> ready
+ *                        │ nothing of it can become readable: ABORTED ──> unsettled ── the next commit settles it
+ *                        │ the commit was sent, no answer came: COMMIT_UNKNOWN ──> unknown ── reopen ──> ready
+ *                        │ somebody else has the id: FENCED ──> fenced
+ *
+ * `fence` takes the id from whoever has it: the broker raises its epoch, and aborts what they left open. To settle after
+ * trouble the epoch is raised too, but by its holder (InitProducerId with the identity that we have, KIP-360):
+ * the broker aborts what is open and refuses those who have lost the id. So a zombie that comes to cannot
+ * fence the one who took its place. It also begins new sequences, as nobody knows how far the old ones got.
+ *
+ * The commit itself is asked again and again as long as patience lasts: the broker answers the same to a commit that it has
+ * done already. (kafkajs's own producer is stuck in COMMITTING after one lost answer.) A transaction begins with records, and
+ * the offsets follow: only the first request waits for the broker to be done with the transaction before.
+ */
+import { PresenceError } from '../../base/errors.ts';
+import { histogram } from '../../base/metrics.ts';
+import type { LogTransactions, TopicRecords, TransactionOffsets } from '../../ports/log.ts';
+import { type Client, type Connection, persist, sendTo } from './client.ts';
+import { isFenced, isRefused, typeOf, unavailable } from './errors.ts';
+import { initProducerId } from './requests.ts';
+import { type Pending, refused, Writer } from './writer.ts';
+
+const TRANSACTION_TIMEOUT_MS = 10_000;
+const seconds = histogram(
+  'presence_log_transaction_seconds',
+  'From the first request of a transaction to the answer to its commit.',
+);
+
+type State = 'new' | 'ready' | 'unsettled' | 'unknown' | 'fenced';
+
+export class KafkaTransactions implements LogTransactions {
+  readonly #client: Client;
+  readonly #id: string;
+  readonly #at: string;
+  readonly #connection: Connection;
+  readonly #writer: Writer;
+  #state: State = 'new';
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(client: Client, transactionalId: string) {
+    this.#client = client;
+    this.#id = transactionalId;
+    this.#at = `transaction ${transactionalId}`;
+    this.#connection = client.open();
+    this.#writer = new Writer(client, this.#connection, transactionalId);
+  }
+
+  fence(): Promise<void> {
+    return this.#inTurn(() => this.#take('everyone'));
+  }
+
+  reopen(): Promise<void> {
+    return this.#inTurn(() => this.#take(this.#writer.identity === null ? 'everyone' : 'none'));
+  }
+
+  commit(batches: readonly TopicRecords[], offsets?: TransactionOffsets): Promise<void> {
+    return this.#inTurn(() => this.#commit(batches, offsets));
+  }
+
+  async close(): Promise<void> {
+    await this.#turn;
+    await this.#connection.close();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  /** `everyone`: whoever has the id loses it. `none`: only if we still have it. */
+  async #take(fences: 'everyone' | 'none'): Promise<void> {
+    if (this.#state === 'fenced' && fences === 'none') throw this.#fenced(null);
+    const held = fences === 'none' ? this.#writer.identity : null;
+    try {
+      const identity = await this.#persist(async () => {
+        const coordinator = await this.#connection.coordinator('transaction', this.#id);
+        return sendTo(coordinator, initProducerId(this.#id, TRANSACTION_TIMEOUT_MS, held));
+      });
+      this.#writer.renew(identity);
+      this.#state = 'ready';
+    } catch (error) {
+      if (held !== null && isFenced(error)) throw this.#fenced(error);
+      throw unavailable(this.#at, error);
+    }
+  }
+
+  async #commit(batches: readonly TopicRecords[], offsets: TransactionOffsets | undefined): Promise<void> {
+    this.#check(batches);
+    const started = performance.now();
+    try {
+      if (this.#state === 'unsettled') await this.#take('none');
+      const pending = await this.#persist(() => this.#writer.encode(batches));
+      this.#state = 'unsettled';
+      await this.#write(pending, offsets);
+    } catch (error) {
+      throw this.#notCommitted(error);
+    }
+    this.#state = 'unknown';
+    try {
+      await this.#end();
+    } catch (error) {
+      if (isFenced(error)) throw this.#fenced(error);
+      if (typeOf(error) === 'TRANSACTION_ABORTABLE') throw this.#notCommitted(error);
+      throw new PresenceError('COMMIT_UNKNOWN', 'The answer to the commit was lost.', {
+        at: this.#at,
+        retriable: false,
+        cause: error,
+      });
+    }
+    this.#state = 'ready';
+    seconds.observe((performance.now() - started) / 1_000);
+  }
+
+  #check(batches: readonly TopicRecords[]): void {
+    const wrong = (message: string) => new PresenceError('INTERNAL', message, { at: this.#at, retriable: false });
+    if (this.#state === 'new') throw wrong('commit before fence.');
+    if (this.#state === 'fenced') throw this.#fenced(null);
+    if (this.#state === 'unknown') {
+      throw new PresenceError('COMMIT_UNKNOWN', 'The last commit is not settled: call reopen.', {
+        at: this.#at,
+        retriable: false,
+      });
+    }
+    if (!batches.some(({ records }) => records.length > 0)) throw wrong('A transaction needs at least one record.');
+  }
+
+  async #write(pending: Pending, offsets: TransactionOffsets | undefined): Promise<void> {
+    const partitions = new Map<string, number[]>();
+    for (const { topic, partition } of pending.batches) partitions.set(topic, [...(partitions.get(topic) ?? []), partition]);
+    const topics = [...partitions].map(([topic, numbers]) => ({ topic, partitions: numbers }));
+    await this.#ask(async (holder) => (await this.#coordinator()).addPartitionsToTxn({ ...holder, topics }));
+    await this.#writer.write(pending);
+    if (offsets === undefined || offsets.offsets.length === 0) return;
+    const { group: groupId } = offsets;
+    await this.#ask(async (holder) => (await this.#coordinator()).addOffsetsToTxn({ ...holder, groupId }));
+    const positions = offsets.offsets.map(({ topic, partition, offset }) => ({
+      topic,
+      partitions: [{ partition, offset: String(offset) }],
+    }));
+    await this.#ask(async (holder) =>
+      (await this.#connection.coordinator('group', groupId)).txnOffsetCommit({ ...holder, groupId, topics: positions }),
+    );
+  }
+
+  async #end(): Promise<void> {
+    await this.#ask(async (holder) => (await this.#coordinator()).endTxn({ ...holder, transactionResult: true }));
+  }
+
+  #coordinator() {
+    return this.#connection.coordinator('transaction', this.#id);
+  }
+
+  async #ask(
+    request: (holder: { transactionalId: string; producerId: string; producerEpoch: number }) => Promise<unknown>,
+  ): Promise<void> {
+    const identity = this.#writer.identity;
+    if (identity === null)
+      throw new PresenceError('INTERNAL', 'A transaction without an identity.', { at: this.#at, retriable: false });
+    const holder = { transactionalId: this.#id, producerId: String(identity.producerId), producerEpoch: identity.producerEpoch };
+    await this.#persist(() => request(holder));
+  }
+
+  #persist<T>(attempt: () => Promise<T>): Promise<T> {
+    const final = (error: unknown): boolean =>
+      error instanceof PresenceError || isFenced(error) || ['INVALID_TXN_STATE', 'TRANSACTION_ABORTABLE'].includes(typeOf(error));
+    return persist({ connection: this.#connection, patience_ms: this.#client.patience_ms, final }, attempt);
+  }
+
+  /** The commit was not asked for (or was refused), so it never will be: what is open is aborted, by us or by its timeout. */
+  #notCommitted(cause: unknown): unknown {
+    if (isFenced(cause)) return this.#fenced(cause);
+    if (cause instanceof PresenceError && cause.code !== 'LOG_UNAVAILABLE') return cause;
+    this.#state = 'unsettled';
+    if (isRefused(cause)) return refused(this.#at, cause);
+    const why = cause instanceof Error ? cause.message : String(cause);
+    return new PresenceError('ABORTED', `The transaction was not committed: ${why}`, { at: this.#at, retriable: true, cause });
+  }
+
+  #fenced(cause: unknown): PresenceError {
+    this.#state = 'fenced';
+    const details = { at: this.#at, retriable: false, ...(cause === null ? {} : { cause }) };
+    return new PresenceError('FENCED', 'Another producer has taken this transactional id.', details);
+  }
+}
