@@ -36,7 +36,7 @@ export async function followDiffs(options: DiffReaderOptions): Promise<Follower>
   await Promise.all((await log.offsets(topic)).map((partition) => readTail(options, partition)));
   const onBatch = async (batch: LogBatch): Promise<void> => {
     const decoded = await decode(options, batch.partition, batch.records);
-    const fresh = recents.add(batch.partition, decoded, batch.nextOffset);
+    const fresh = recents.add(batch.partition, decoded, after(batch.records, batch.nextOffset));
     if (fresh.length > 0) await onDiffs(fresh);
   };
   return log.follow({ topics: [topic], from: { timestamp: since }, onBatch });
@@ -63,8 +63,19 @@ async function readTail(
   const reachesBack = from === start || (oldest !== undefined && oldest.timestamp < since);
   if (oldest !== undefined && !reachesBack) return;
   // An empty stretch says nothing of what lies before it, but that much is held: nothing, from `from` on.
-  recents.begin(partition, { start: from, next: end, items: await decode(options, partition, records), whole: from === 0 });
+  recents.begin(partition, {
+    start: from,
+    next: after(records, from),
+    items: await decode(options, partition, records),
+    whole: from === 0,
+  });
 }
+
+/**
+ * Behind the last record: positions are counted by records, so that gateways that have read the same have the same
+ * (offsets of transaction markers come to some earlier than to others).
+ */
+const after = (records: readonly LogRecord[], otherwise: number): number => (records.at(-1)?.offset ?? otherwise - 1) + 1;
 
 async function decode(options: DiffReaderOptions, partition: number, records: readonly LogRecord[]): Promise<Recent[]> {
   const { codecs, logger } = options;

@@ -7,6 +7,10 @@
  * `stale` and read again each second until the cache has caught up, and then sent again, right. A read that
  * fails is repeated for as long as the connection lives: the snapshot comes when it can.
  *
+ * The cache may also be ahead of the diffs read here (their record is still on its way). A cursor would then lie before
+ * what was told, and a resume would tell it again: so a snapshot waits for those diffs for a moment (`AHEAD_MS`), and
+ * the connection's cursors are marked incomplete until they have come.
+ *
  * **Limits.** `BEHIND_MAX` entries wait to be corrected; beyond it they stay marked stale until their next diff.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,6 +23,7 @@ import { newer, type RecentDiffs } from './recent-diffs.ts';
 import type { Watcher } from './watchers.ts';
 
 export const BEHIND_MAX = 100_000;
+const AHEAD_MS = 500;
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 1_000;
 
@@ -52,10 +57,11 @@ export class Snapshots {
     let read: readonly Presence[] | null = null;
     try {
       read = await this.#readUntilDone(watcher, keys);
+      if (read !== null) await this.#waitForDiffs(watcher, keys, read);
     } finally {
       watcher.pending -= 1;
     }
-    if (read !== null) this.#tell(watcher, keys, read);
+    if (read !== null && !watcher.gone) this.#tell(watcher, keys, read);
   }
 
   /** Reads again what was sent as stale, and sends what the cache has caught up with. Called once a second. */
@@ -121,6 +127,13 @@ export class Snapshots {
     }
   }
 
+  async #waitForDiffs(watcher: Watcher, keys: readonly string[], read: readonly Presence[]): Promise<void> {
+    const until = performance.now() + AHEAD_MS;
+    const isAhead = (key: string, i: number): boolean => this.#isAhead(watcher, key, read[i] as Presence);
+    for (let ahead = keys.some(isAhead); ahead && !watcher.gone && performance.now() < until; ahead = keys.some(isAhead))
+      await sleep(5);
+  }
+
   #tell(watcher: Watcher, keys: readonly string[], read: readonly Presence[]): void {
     this.#options.flush();
     const presences: Presence[] = [];
@@ -137,6 +150,7 @@ export class Snapshots {
       const now = this.#overlay(watcher, key, cached);
       watch.sent = { epoch: now.epoch, version: now.version, state: now.state };
       watcher.held.delete(key);
+      if (this.#isAhead(watcher, key, cached)) watcher.ahead.set(key, cached);
       presences.push(stale ? { ...now, stale } : now);
     }
     this.#options.send(watcher, presences);
@@ -163,6 +177,15 @@ export class Snapshots {
     if (recents.newest(key, watcher.view(key)) !== undefined) return false;
     const fresh = cached.fresh_at === null ? Number.NEGATIVE_INFINITY : Date.parse(cached.fresh_at);
     return fresh < recents.heldSince(partitionOf(key, recents.partitions));
+  }
+
+  /** The state began within the time of which all diffs read are held, and its diff is not among them: it has not been read yet. */
+  #isAhead(watcher: Watcher, key: string, cached: Presence): boolean {
+    const { recents } = this.#options;
+    if (cached.since === null) return false;
+    if (Date.parse(cached.since) < recents.windowSince(partitionOf(key, recents.partitions))) return false;
+    const newest = recents.newest(key, watcher.view(key));
+    return newest === undefined || newer(cached, newest.sent(watcher.view(key)));
   }
 
   #remember(watcher: Watcher, key: string, stale: boolean): void {

@@ -196,6 +196,11 @@ export class RecentDiffs {
     return this.#of(partition).heldSince;
   }
 
+  /** As `heldSince`, but no longer ago than diffs are kept: what is older was let go, or was never of interest. */
+  windowSince(partition: number): number {
+    return Math.max(this.#of(partition).heldSince, this.#options.now() - this.#options.keep_ms);
+  }
+
   /** Lets go what is too old everywhere. */
   expire(): void {
     for (const held of this.#held) this.#expire(held);

@@ -8,7 +8,7 @@
  */
 import { counter, gauge } from '../base/metrics.ts';
 import type { Connection } from './parts.ts';
-import { newer, type Recent, type Sent, sees, type View } from './recent-diffs.ts';
+import { newer, type Recent, type Sent, sees, type Versioned, type View } from './recent-diffs.ts';
 
 export const Why = { self: 1, kept: 2, asked: 4 } as const;
 export type Reason = keyof typeof Why;
@@ -30,6 +30,8 @@ export class Watcher {
   pending = 0;
   /** The newest diff of each user that came while the reader was slow. */
   readonly held = new Map<string, Recent>();
+  /** Users of whom a snapshot said more than the diffs read here by then: the version of it. */
+  readonly ahead = new Map<string, Versioned>();
   /** Elements of the frame that is being made. */
   readonly out: string[] = [];
   /** When the last frame with a cursor went out, monotonic ms. */
@@ -45,13 +47,15 @@ export class Watcher {
     return key === this.connection.userKey ? 'self' : 'others';
   }
 
-  /** Whether everything up to now has been told. */
+  /** Whether everything up to now has been told, and nothing beyond: a cursor as of now is then exact. */
   get complete(): boolean {
-    return this.pending === 0 && this.held.size === 0;
+    return this.pending === 0 && this.held.size === 0 && this.ahead.size === 0;
   }
 
   /** Puts a diff into the frame that is being made, or holds it back. Whether it went into the frame. */
   offer(key: string, recent: Recent): boolean {
+    const ahead = this.ahead.get(key);
+    if (ahead !== undefined && !newer(ahead, recent.sent(this.view(key)))) this.ahead.delete(key);
     if (this.held.size === 0 && !this.connection.slow) return this.#deliver(key, recent);
     const watch = this.watches.get(key);
     const view = this.view(key);
@@ -131,6 +135,7 @@ export class Watchers {
     this.#watches -= watcher.watches.size;
     watcher.watches.clear();
     watcher.held.clear();
+    watcher.ahead.clear();
     this.#measure();
   }
 
@@ -157,6 +162,7 @@ export class Watchers {
     if (watch.why !== 0) return;
     watcher.watches.delete(key);
     watcher.held.delete(key);
+    watcher.ahead.delete(key);
     removeFrom(this.#byUser, key, watcher);
     this.#watches -= 1;
     this.#measure();

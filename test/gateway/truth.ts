@@ -9,12 +9,16 @@ export const EPOCH = 1_700_000_000;
 export interface ViewTruth {
   readonly state: State;
   readonly version: number;
+  readonly since: number | null;
 }
 interface Truth {
   readonly self: ViewTruth;
   readonly others: ViewTruth;
 }
-const never: Truth = { self: { state: 'offline', version: 0 }, others: { state: 'offline', version: 0 } };
+const never: Truth = {
+  self: { state: 'offline', version: 0, since: null },
+  others: { state: 'offline', version: 0, since: null },
+};
 
 export class World {
   /** Everything that was true of a user, oldest first. */
@@ -36,7 +40,8 @@ export class World {
   /** The user changes; the diff that tells it. */
   change(key: string, to: State, audience: Diff['audience'] = 'all', more: Partial<Diff> = {}): Diff {
     const before = this.now(key);
-    const step = (view: ViewTruth, moves: boolean): ViewTruth => (moves ? { state: to, version: view.version + 1 } : view);
+    const step = (view: ViewTruth, moves: boolean): ViewTruth =>
+      moves ? { state: to, version: view.version + 1, since: more.at ?? Date.now() } : view;
     const after = { self: step(before.self, audience !== 'others'), others: step(before.others, audience !== 'self') };
     const history = this.#history.get(key) ?? [never];
     history.push(after);
@@ -70,11 +75,11 @@ export class World {
     });
     const fresh = this.freshAt();
     await new Promise((resolve) => setTimeout(resolve, 1));
-    return taken.map(({ key, state, version }) => ({
+    return taken.map(({ key, state, version, since }) => ({
       user_id: parseUserKey(key).user_id,
       state,
       source: 'app' as const,
-      since: null,
+      since: since === null ? null : new Date(since).toISOString(),
       last_seen: null,
       fresh_at: fresh === null ? null : new Date(fresh).toISOString(),
       stale: false,
