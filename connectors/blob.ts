@@ -37,7 +37,10 @@ export function blobOf(state: UserState, place: RecordPlace): PresenceBlob {
   };
 }
 
-type View = Pick<UserState, 'user_id' | 'state' | 'source' | 'since' | 'last_seen' | 'devices_live' | 'streaming' | 'epoch' | 'version'>;
+type View = Pick<
+  UserState,
+  'user_id' | 'state' | 'source' | 'since' | 'last_seen' | 'devices_live' | 'streaming' | 'epoch' | 'version'
+>;
 
 /** Picked field by field: nothing of the record comes along that others must not see. */
 const view = (of: View, stamp: number): Presence => ({
@@ -59,5 +62,7 @@ const overrideView = (override: Override | null): OverrideView | null =>
     : { override_id: override.override_id, state: override.state, until: isoOrNull(override.until), reason: override.reason };
 
 /** Whether (epoch, offset) of `a` is above that of `b`: the guard of every write of a state. */
-export const isNewer = (a: { readonly epoch: number; readonly offset: number }, b: { readonly epoch: number; readonly offset: number }): boolean =>
-  a.epoch !== b.epoch ? a.epoch > b.epoch : a.offset > b.offset;
+export const isNewer = (
+  a: { readonly epoch: number; readonly offset: number },
+  b: { readonly epoch: number; readonly offset: number },
+): boolean => (a.epoch !== b.epoch ? a.epoch > b.epoch : a.offset > b.offset);

@@ -6,7 +6,10 @@
 import type { Gap, Progress, ProgressWrite } from '../ports/presence-cache.ts';
 import { isNewer } from './blob.ts';
 
-export type ProgressMove = { readonly kind: 'move'; readonly to: Progress } | { readonly kind: 'stay' } | { readonly kind: 'gap'; readonly gap: Gap };
+export type ProgressMove =
+  | { readonly kind: 'move'; readonly to: Progress }
+  | { readonly kind: 'stay' }
+  | { readonly kind: 'gap'; readonly gap: Gap };
 
 /** What becomes of `write` where `known` stands now. */
 export function progressMove(known: Progress | undefined, write: ProgressWrite): ProgressMove {

@@ -22,10 +22,14 @@ export function insertInto<R>(table: string, columns: readonly Column<R>[]): Ins
   return {
     sql: `INSERT INTO ${table} (${names}) SELECT * FROM unnest(${arrays})`,
     assignments: (...except) =>
-      columns.filter(({ name }) => !except.includes(name)).map(({ name }) => `${name} = excluded.${name}`).join(', '),
+      columns
+        .filter(({ name }) => !except.includes(name))
+        .map(({ name }) => `${name} = excluded.${name}`)
+        .join(', '),
     values: (rows) => columns.map(({ type, of }) => rows.map(type === 'timestamptz' ? (row) => timestamp(of(row)) : of)),
   };
 }
 
 /** For a timestamptz: RFC 3339; null for null. */
-export const timestamp = (ms: string | number | boolean | null): string | null => (ms === null ? null : new Date(ms as number).toISOString());
+export const timestamp = (ms: string | number | boolean | null): string | null =>
+  ms === null ? null : new Date(ms as number).toISOString();

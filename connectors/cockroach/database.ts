@@ -49,7 +49,9 @@ export class Database {
         application_name: `presence-${use}`,
         keepAlive: true,
       });
-      made.on('error', (error) => options.logger.debug({ database: this.where, error: error.message }, 'An idle connection was lost.'));
+      made.on('error', (error) =>
+        options.logger.debug({ database: this.where, error: error.message }, 'An idle connection was lost.'),
+      );
       return made;
     };
     this.pools = { read: pool('read'), write: pool('write') };
@@ -96,8 +98,13 @@ export class Database {
   }
 
   unavailable(cause: unknown): PresenceError {
-    const message = cause instanceof Error && cause.message !== '' ? cause.message : String((cause as { code?: unknown })?.code ?? cause);
-    return new PresenceError('STORE_UNAVAILABLE', `The database cannot be used now: ${message}`, { at: this.where, retriable: true, cause });
+    const message =
+      cause instanceof Error && cause.message !== '' ? cause.message : String((cause as { code?: unknown })?.code ?? cause);
+    return new PresenceError('STORE_UNAVAILABLE', `The database cannot be used now: ${message}`, {
+      at: this.where,
+      retriable: true,
+      cause,
+    });
   }
 
   private async once<T>(use: Use, work: (client: pg.ClientBase) => Promise<T>): Promise<T> {

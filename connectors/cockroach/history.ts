@@ -36,7 +36,10 @@ export async function readHistory(client: pg.ClientBase, query: HistoryQuery): P
   const { rows } = await client.query<HistoryRow>(statements[query.view], values);
   const entries = rows.slice(0, query.limit).map(entryOf);
   const last = entries.at(-1);
-  return { entries, next: rows.length > query.limit && last !== undefined ? cursorOf(query.view, [last.epoch, last.version]) : null };
+  return {
+    entries,
+    next: rows.length > query.limit && last !== undefined ? cursorOf(query.view, [last.epoch, last.version]) : null,
+  };
 }
 
 interface HistoryRow {
@@ -68,7 +71,8 @@ const cursorOf = (view: HistoryQuery['view'], [epoch, version]: Position): strin
 
 /** Throws BAD_INPUT for what is not a cursor of this view. */
 export function positionOf(cursor: string, view: HistoryQuery['view']): Position {
-  const [, of, epoch, version] = /^([so])\.(\d{1,16})\.(\d{1,16})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
+  const [, of, epoch, version] =
+    /^([so])\.(\d{1,16})\.(\d{1,16})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
   const position = [Number(epoch), Number(version)] as const;
   if (of !== view[0] || !position.every(Number.isSafeInteger) || cursorOf(view, position) !== cursor) {
     throw new PresenceError('BAD_INPUT', 'The cursor is not one that this history gave out.', { at: 'cursor', retriable: false });

@@ -8,7 +8,9 @@ import { parseUserKey } from '../../schemas/user-key.ts';
 
 /** Progress first, then rows: a row is never older than the progress it is returned with. */
 export async function readUsers(client: pg.ClientBase, keys: readonly string[]): Promise<StoreRead> {
-  const known = await client.query<ProgressRow>('SELECT partition, epoch, state_offset, stamp, input_offset FROM presence_progress');
+  const known = await client.query<ProgressRow>(
+    'SELECT partition, epoch, state_offset, stamp, input_offset FROM presence_progress',
+  );
   const progress = new Map(known.rows.map((row) => [Number(row.partition), progressOf(row)]));
   if (keys.length === 0) return { blobs: [], progress };
   const found = await client.query<UserRow>('SELECT * FROM presence_users WHERE user_id = ANY($1::text[])', [keys]);

@@ -3,7 +3,10 @@ import type { Refused } from '../../ports/presence-store.ts';
 import { remedyFor } from './errors.ts';
 
 /** At most 2 log2(n) + 1 calls of `write` for one bad row among n. Any other error is thrown. */
-export async function writeAllButRefused<R>(rows: readonly R[], write: (rows: readonly R[]) => Promise<void>): Promise<Refused<R>[]> {
+export async function writeAllButRefused<R>(
+  rows: readonly R[],
+  write: (rows: readonly R[]) => Promise<void>,
+): Promise<Refused<R>[]> {
   if (rows.length === 0) return [];
   try {
     await write(rows);

@@ -63,9 +63,14 @@ export async function eraseUsers(client: pg.ClientBase, erasures: readonly State
 /** Within a transaction, after everything that the progress speaks of. */
 export async function writeProgress(client: pg.ClientBase, writes: readonly ProgressWrite[]): Promise<Gap[]> {
   if (writes.length === 0) return [];
-  const found = await client.query<{ partition: string; epoch: string; state_offset: string }>(lockProgress, [writes.map(({ partition }) => partition)]);
+  const found = await client.query<{ partition: string; epoch: string; state_offset: string }>(lockProgress, [
+    writes.map(({ partition }) => partition),
+  ]);
   const known = new Map(
-    found.rows.map((row) => [Number(row.partition), { partition: Number(row.partition), epoch: Number(row.epoch), offset: Number(row.state_offset), stamp: 0, input_offset: 0 }]),
+    found.rows.map((row) => [
+      Number(row.partition),
+      { partition: Number(row.partition), epoch: Number(row.epoch), offset: Number(row.state_offset), stamp: 0, input_offset: 0 },
+    ]),
   );
   const gaps: Gap[] = [];
   const moves: Progress[] = [];

@@ -10,13 +10,13 @@ import { counter } from '../../base/metrics.ts';
 import type { PresenceStore, Refused } from '../../ports/presence-store.ts';
 import type { Diff } from '../../schemas/generated.ts';
 import { Database } from './database.ts';
+import { remedyFor } from './errors.ts';
 import { readHistory } from './history.ts';
 import { migrate } from './migrate.ts';
 import { readUsers } from './reading.ts';
 import { writeAllButRefused } from './refused.ts';
 import { eraseUsers, writeProgress, writeUsers } from './states.ts';
 import { history, historyOthers } from './tables.ts';
-import { remedyFor } from './errors.ts';
 
 const cleaned = counter('presence_device_rows_expired_total', 'Device rows that clean-up removed.');
 
@@ -46,13 +46,25 @@ export function createPresenceStore(options: PresenceStoreOptions): PresenceStor
       } catch (error) {
         if (remedyFor(error) !== 'refused') throw error;
       }
-      const refused = await writeAllButRefused(rows, (some) => database.transaction('apply_states', (client) => writeUsers(client, some)));
+      const refused = await writeAllButRefused(rows, (some) =>
+        database.transaction('apply_states', (client) => writeUsers(client, some)),
+      );
       return { refused, gaps: await database.transaction('apply_states', finish) };
     },
 
     applyDiffs: async (diffs) => [
-      ...(await insertDiffs(database, history.sql, history.values, diffs.filter(({ audience }) => audience !== 'others'))),
-      ...(await insertDiffs(database, historyOthers.sql, historyOthers.values, diffs.filter(({ audience }) => audience === 'others'))),
+      ...(await insertDiffs(
+        database,
+        history.sql,
+        history.values,
+        diffs.filter(({ audience }) => audience !== 'others'),
+      )),
+      ...(await insertDiffs(
+        database,
+        historyOthers.sql,
+        historyOthers.values,
+        diffs.filter(({ audience }) => audience === 'others'),
+      )),
     ],
 
     read: (keys) => database.run('read', 'read', (client) => readUsers(client, keys)),
@@ -70,7 +82,11 @@ function insertDiffs(
   diffs: readonly Diff[],
 ): Promise<Refused<Diff>[]> {
   return writeAllButRefused(diffs, (some) =>
-    database.run('write', 'apply_diffs', async (client) => void (await client.query(`${sql} ON CONFLICT DO NOTHING`, values(some)))),
+    database.run(
+      'write',
+      'apply_diffs',
+      async (client) => void (await client.query(`${sql} ON CONFLICT DO NOTHING`, values(some))),
+    ),
   );
 }
 

@@ -1,7 +1,8 @@
 /** The tables of sql/, column by column, from the records that fill them. */
+
+import type { Progress } from '../../ports/presence-cache.ts';
 import type { StateRow } from '../../ports/presence-store.ts';
 import type { Device, Diff, Source } from '../../schemas/generated.ts';
-import type { Progress } from '../../ports/presence-cache.ts';
 import { type Column, insertInto } from './columns.ts';
 
 /** contract.md, "Tables and keys". */
@@ -56,7 +57,16 @@ export function deviceRows(user: StateRow): DeviceRow[] {
   const { override } = user.state;
   if (override !== null) {
     const { state, set_at, override_id } = override;
-    rows.push({ user, device_id: 'manual', override: true, state, last_seen: set_at, session_id: override_id, precedence: precedence.manual, live: true });
+    rows.push({
+      user,
+      device_id: 'manual',
+      override: true,
+      state,
+      last_seen: set_at,
+      session_id: override_id,
+      precedence: precedence.manual,
+      live: true,
+    });
   }
   return rows;
 }
@@ -64,7 +74,16 @@ export function deviceRows(user: StateRow): DeviceRow[] {
 function deviceRow(user: StateRow, device: Device): DeviceRow {
   const live = device.forget_lease === null;
   const { device_id, session_id, last_seen, source } = device;
-  return { user, device_id, override: false, state: live ? device.state : 'offline', last_seen, session_id, precedence: precedence[source], live };
+  return {
+    user,
+    device_id,
+    override: false,
+    state: live ? device.state : 'offline',
+    last_seen,
+    session_id,
+    precedence: precedence[source],
+    live,
+  };
 }
 
 const deviceColumns: readonly Column<DeviceRow>[] = [
@@ -98,7 +117,10 @@ const diffColumns: readonly Column<Diff>[] = [
   { name: 'log', type: 'int8', of: (diff) => diff.log },
   { name: 'input_offset', type: 'int8', of: (diff) => diff.offset },
 ];
-export const history = insertInto('presence_history', [...diffColumns, { name: 'audience', type: 'text', of: (diff: Diff) => diff.audience }]);
+export const history = insertInto('presence_history', [
+  ...diffColumns,
+  { name: 'audience', type: 'text', of: (diff: Diff) => diff.audience },
+]);
 export const historyOthers = insertInto('presence_history_others', diffColumns);
 
 const progressColumns: readonly Column<Progress>[] = [

@@ -12,7 +12,15 @@
  */
 import type { Logger } from '../../base/logger.ts';
 import { histogram } from '../../base/metrics.ts';
-import type { CacheRead, Gap, PresenceCache, Progress, ProgressWrite, StateErasure, StateWrite } from '../../ports/presence-cache.ts';
+import type {
+  CacheRead,
+  Gap,
+  PresenceCache,
+  Progress,
+  ProgressWrite,
+  StateErasure,
+  StateWrite,
+} from '../../ports/presence-cache.ts';
 import type { PresenceBlob } from '../../schemas/presence.ts';
 import { type Argument, type Command, connectRedis, type RedisClient } from './client.ts';
 import { decodeBlob, decodeProgress, encodeBlob, encodeProgress, lastSeenKey, progressKey, shardOf, stateKey } from './keys.ts';
@@ -64,7 +72,13 @@ export function createRedisCache(options: RedisCacheOptions): PresenceCache {
 
 type WriteArguments = readonly [key: string, epoch: number, offset: number, blob: string, lastSeen: number];
 
-const writeArguments = ({ key, blob, last_seen_ms }: StateWrite): WriteArguments => [key, blob.epoch, blob.offset, encodeBlob(blob), last_seen_ms];
+const writeArguments = ({ key, blob, last_seen_ms }: StateWrite): WriteArguments => [
+  key,
+  blob.epoch,
+  blob.offset,
+  encodeBlob(blob),
+  last_seen_ms,
+];
 const erasureArguments = ({ key, epoch, offset }: StateErasure): WriteArguments => [key, epoch, offset, '', 0];
 
 /** One call for each shard that the writes touch. */

@@ -31,7 +31,10 @@ export interface RedisClient {
   /** All replies, in order; on one Redis the commands run in this order. Rejects with STORE_UNAVAILABLE if any fails. */
   send(commands: readonly Command[]): Promise<readonly unknown[]>;
   /** The same of one script, each call with its own keys and arguments. */
-  run(script: Script, calls: readonly { readonly keys: readonly string[]; readonly args: readonly Argument[] }[]): Promise<readonly unknown[]>;
+  run(
+    script: Script,
+    calls: readonly { readonly keys: readonly string[]; readonly args: readonly Argument[] }[],
+  ): Promise<readonly unknown[]>;
   /** Commands of one `send` may run on several nodes, in any order. */
   readonly isCluster: boolean;
   close(): Promise<void>;
@@ -45,11 +48,15 @@ export function connectRedis(options: RedisClientOptions): RedisClient {
   const firstReady = untilFirstReady(client, timeout_ms);
 
   const unavailable = (cause: unknown): PresenceError =>
-    new PresenceError('STORE_UNAVAILABLE', `Redis cannot be used now: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      at: where,
-      retriable: true,
-      cause,
-    });
+    new PresenceError(
+      'STORE_UNAVAILABLE',
+      `Redis cannot be used now: ${cause instanceof Error ? cause.message : String(cause)}`,
+      {
+        at: where,
+        retriable: true,
+        cause,
+      },
+    );
 
   /** Each command settles by itself: a reply or an Error. */
   const attempt = async (commands: readonly Command[]): Promise<readonly unknown[]> => {
@@ -78,7 +85,9 @@ export function connectRedis(options: RedisClientOptions): RedisClient {
       if (calls.length === 0) return [];
       const replies = [...(await attempt(calls.map(({ keys, args }) => ['EVALSHA', script.sha, keys.length, ...keys, ...args])))];
       // A node that restarted has forgotten the script: once more with its text, which it then keeps.
-      const forgotten = [...replies.keys()].filter((i) => replies[i] instanceof Error && (replies[i] as Error).message.startsWith('NOSCRIPT'));
+      const forgotten = [...replies.keys()].filter(
+        (i) => replies[i] instanceof Error && (replies[i] as Error).message.startsWith('NOSCRIPT'),
+      );
       if (forgotten.length > 0) {
         const again = await attempt(
           forgotten.map((i) => {
@@ -119,7 +128,9 @@ function open(url: string, timeout_ms: number): Redis | Cluster {
 }
 
 /** The nodes that a cluster's address names; null for a single Redis. */
-export function clusterNodes(url: string): { hosts: readonly ClusterNode[]; auth: { username?: string; password?: string }; tls: boolean } | null {
+export function clusterNodes(
+  url: string,
+): { hosts: readonly ClusterNode[]; auth: { username?: string; password?: string }; tls: boolean } | null {
   const [, scheme, user, password, hosts] = /^([a-z]+):\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?]+)/.exec(url) ?? [];
   if (hosts === undefined || (!hosts.includes(',') && !scheme!.includes('cluster'))) return null;
   return {
@@ -127,7 +138,10 @@ export function clusterNodes(url: string): { hosts: readonly ClusterNode[]; auth
       const [name, port] = host.split(/:(?=\d+$)/);
       return { host: name!, port: Number(port ?? 6379) };
     }),
-    auth: { ...(user ? { username: decodeURIComponent(user) } : {}), ...(password ? { password: decodeURIComponent(password) } : {}) },
+    auth: {
+      ...(user ? { username: decodeURIComponent(user) } : {}),
+      ...(password ? { password: decodeURIComponent(password) } : {}),
+    },
     tls: scheme!.startsWith('rediss'),
   };
 }

@@ -28,7 +28,13 @@ export function presenceCacheContract(name: string, factory: CacheFactory): void
 
     test('what was written is read back as it was, in the order asked, with null for who is not there', async () => {
       const [ada, bob] = [someone(), `acme/${someone()}`];
-      const writes = [write(userState(ada), 1), write(userState(bob, { override: { override_id: 'o', state: 'dnd', until: null, reason: 'é "q"', set_at: T0, actor: null } }), 2)];
+      const writes = [
+        write(userState(ada), 1),
+        write(
+          userState(bob, { override: { override_id: 'o', state: 'dnd', until: null, reason: 'é "q"', set_at: T0, actor: null } }),
+          2,
+        ),
+      ];
       expect(await cache.apply(writes, [])).toEqual([]);
       const { blobs } = await cache.read([bob, someone(), ada, bob]);
       expect(blobs).toEqual([writes[1]!.blob, null, writes[0]!.blob, writes[1]!.blob]);
@@ -38,7 +44,16 @@ export function presenceCacheContract(name: string, factory: CacheFactory): void
     test('an older or repeated write changes nothing; a newer epoch wins over any offset', async () => {
       const ada = someone();
       const table: readonly [epoch: number, offset: number, wins: boolean][] = [
-        [1, 5, true], [1, 4, false], [1, 6, true], [2, 1, true], [1, 900, false], [2, 0, false], [2, 10, true], [2, 9, false], [10, 1, true], [9, 99, false],
+        [1, 5, true],
+        [1, 4, false],
+        [1, 6, true],
+        [2, 1, true],
+        [1, 900, false],
+        [2, 0, false],
+        [2, 10, true],
+        [2, 9, false],
+        [10, 1, true],
+        [9, 99, false],
       ];
       let expected = await held(ada);
       for (const [epoch, offset, wins] of table) {
@@ -54,23 +69,28 @@ export function presenceCacheContract(name: string, factory: CacheFactory): void
     test('any order, repetition and lateness of writes ends in the newest', async () => {
       const place = fc.record({ epoch: fc.integer({ min: 1, max: 3 }), offset: fc.integer({ min: 0, max: 12 }) });
       await fc.assert(
-        fc.asyncProperty(fc.array(fc.array(place, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 8 }), async (batches) => {
-          const names = [someone(), someone(), someone()];
-          const newest = new Map<string, { epoch: number; offset: number }>();
-          for (const batch of batches) {
-            const writes = batch.map(({ epoch, offset }, i) => write(userState(names[i]!, { epoch, version: epoch * 100 + offset }), offset));
-            await cache.apply(writes, []);
-            for (const { key, blob } of writes) {
-              const known = newest.get(key);
-              if (known === undefined || isNewer(blob, known)) newest.set(key, blob);
+        fc.asyncProperty(
+          fc.array(fc.array(place, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 8 }),
+          async (batches) => {
+            const names = [someone(), someone(), someone()];
+            const newest = new Map<string, { epoch: number; offset: number }>();
+            for (const batch of batches) {
+              const writes = batch.map(({ epoch, offset }, i) =>
+                write(userState(names[i]!, { epoch, version: epoch * 100 + offset }), offset),
+              );
+              await cache.apply(writes, []);
+              for (const { key, blob } of writes) {
+                const known = newest.get(key);
+                if (known === undefined || isNewer(blob, known)) newest.set(key, blob);
+              }
             }
-          }
-          const { blobs } = await cache.read(names);
-          for (const [i, key] of names.entries()) {
-            const known = newest.get(key);
-            expect(blobs[i]?.version).toBe(known === undefined ? undefined : known.epoch * 100 + known.offset);
-          }
-        }),
+            const { blobs } = await cache.read(names);
+            for (const [i, key] of names.entries()) {
+              const known = newest.get(key);
+              expect(blobs[i]?.version).toBe(known === undefined ? undefined : known.epoch * 100 + known.offset);
+            }
+          },
+        ),
         { numRuns: 60 },
       );
     });
@@ -109,7 +129,15 @@ export function presenceCacheContract(name: string, factory: CacheFactory): void
     test('a tombstone forgets the user, unless what is there is newer', async () => {
       const [ada, bob] = [someone(), someone()];
       await cache.apply([write(userState(ada), 5), write(userState(bob), 5)], []);
-      await cache.apply([], [], [{ key: ada, epoch: 1, offset: 6 }, { key: bob, epoch: 1, offset: 4 }, { key: someone(), epoch: 1, offset: 1 }]);
+      await cache.apply(
+        [],
+        [],
+        [
+          { key: ada, epoch: 1, offset: 6 },
+          { key: bob, epoch: 1, offset: 4 },
+          { key: someone(), epoch: 1, offset: 1 },
+        ],
+      );
       const { blobs } = await cache.read([ada, bob]);
       expect(blobs[0]).toBeNull();
       expect(blobs[1]).not.toBeNull();
@@ -121,7 +149,14 @@ export function presenceCacheContract(name: string, factory: CacheFactory): void
         const found = (await cache.read([])).progress.get(partition);
         return found === undefined ? null : [found.epoch, found.offset];
       };
-      const table: readonly [what: string, epoch: number, from: number, offset: number, then: readonly [number, number] | null, gap: number | null][] = [
+      const table: readonly [
+        what: string,
+        epoch: number,
+        from: number,
+        offset: number,
+        then: readonly [number, number] | null,
+        gap: number | null,
+      ][] = [
         ['nothing is there: not from the middle', 1, 5, 9, null, 0],
         ['from the start', 1, 0, 9, [1, 9], null],
         ['the next stretch', 1, 9, 12, [1, 12], null],
