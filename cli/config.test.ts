@@ -26,7 +26,7 @@ describe('settings', () => {
       historyOf: 'self',
       partitions: 8,
       fanout: 'broadcast',
-      group: 'presence',
+      kafkaSsl: 'false',
       logLevel: 'info',
     });
   });
@@ -55,7 +55,7 @@ describe('settings', () => {
   test.each<[what: string, raw: Partial<RawSettings>, message: string]>([
     ['an unknown flag', { unknown: ['--prot=1'] }, '--prot=1 is not an option'],
     ['an argument', { unknown: ['now'] }, 'now: an argument too many'],
-    ['a misspelt variable', { env: { PRESENCE_GRUOP: 'a' } }, 'PRESENCE_GRUOP is not a variable of ours'],
+    ['a misspelt variable', { env: { PRESENCE_INSTNACE: 'a' } }, 'PRESENCE_INSTNACE is not a variable of ours'],
     ['a port that is none', { env: { PORT: '80a' } }, 'PORT must be a whole number from 0 to 65535 ("80a")'],
     ['a port out of range', { flags: { port: '65536' } }, '--port must be a whole number from 0 to 65535 ("65536")'],
     ['a role that is none', { flags: { roles: 'sink' } }, '--role must be one of all, gateway, topology, sinks ("sink")'],
@@ -84,7 +84,7 @@ describe('settings', () => {
     [
       'a database of another kind',
       { env: { DATABASE_URL: 'mysql://x' } },
-      'DATABASE_URL must be a URL that begins with postgres:// or postgresql:// ("mysql://x")',
+      'DATABASE_URL must be a URL that begins with postgres:// or postgresql://',
     ],
     [
       'a host for all without keys',

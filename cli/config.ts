@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { PresenceError } from '../base/errors.ts';
-import { type OptionName, optionNames, optionSpec, type Settings, settingsSchema } from './options.ts';
+import { type OptionName, optionNames, optionSpec, type Settings, secretOptions, settingsSchema } from './options.ts';
 
 export type { Role, Settings } from './options.ts';
 
@@ -18,10 +18,10 @@ export interface RawSettings {
 }
 
 /**
- * PRESENCE_ variables that others set: Kubernetes for a Service of that name, and our own tests. Any other
+ * PRESENCE_ variables that are for others: Kubernetes sets some for a Service of that name, our own tests and commands read some. Any other
  * that is no option is taken for a misspelt one.
  */
-const foreign = /^PRESENCE_(SERVICE_(HOST|PORT)|PORT(_|$)|STACK|CACHE_DIR|CHROMIUM)/;
+const foreign = /^PRESENCE_(SERVICE_(HOST|PORT)|PORT(_|$)|STACK|CACHE_DIR|CHROMIUM|URL$|TOKEN$)/;
 
 /** Throws BAD_SETTING with all faults, a line each. */
 export function readSettings(raw: RawSettings): Settings {
@@ -45,7 +45,7 @@ export function readSettings(raw: RawSettings): Settings {
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
       const option = issue.path[0] as OptionName;
-      faults.push(`${nameOf(option)} ${issue.message}${option === 'authJwtSecret' ? '' : ` (${JSON.stringify(given[option])})`}`);
+      faults.push(`${nameOf(option)} ${issue.message}${secretOptions.has(option) ? '' : ` (${JSON.stringify(given[option])})`}`);
     }
     throw badSettings(faults);
   }
@@ -71,6 +71,9 @@ function crossFaults(settings: Settings, nameOf: (option: OptionName) => string)
     faults.push(`${nameOf('kafkaBrokers')} needs SCHEMA_REGISTRY_URL`);
   if (kafkaBrokers === undefined && schemaRegistryUrl !== undefined)
     faults.push(`${nameOf('schemaRegistryUrl')} is only for Kafka (KAFKA_BROKERS)`);
+  const sasl = ['kafkaSaslMechanism', 'kafkaSaslUsername', 'kafkaSaslPassword'] as const;
+  const missing = sasl.filter((option) => settings[option] === undefined).map((option) => optionSpec(option).env);
+  if (missing.length > 0 && missing.length < sasl.length) faults.push(`SASL needs ${missing.join(' and ')} too`);
   if (settings.authJwtSecret !== undefined && settings.authJwksUrl !== undefined)
     faults.push(`${nameOf('authJwtSecret')} and ${nameOf('authJwksUrl')}: one or the other`);
   const keys = settings.authJwtSecret !== undefined || settings.authJwksUrl !== undefined;

@@ -74,6 +74,17 @@ const origin = z.string().refine((text) => text === '*' || (URL.canParse(text) &
   error: 'must be origins such as https://app.example.com, separated by commas, or *',
 });
 
+const saslMechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
+
+/** Options whose values are never printed. */
+export const secretOptions: ReadonlySet<string> = new Set([
+  'authJwtSecret',
+  'kafkaSaslPassword',
+  'databaseUrl',
+  'redisUrl',
+  'schemaRegistryUrl',
+]);
+
 export const optionTable = {
   roles: {
     flag: 'role',
@@ -115,6 +126,35 @@ export const optionTable = {
     value: 'url',
     help: 'Where the Confluent API begins (Apicurio: …/apis/ccompat/v7). Only with KAFKA_BROKERS.',
     schema: url('http', 'https').optional(),
+  },
+  kafkaSsl: {
+    flag: 'kafka-ssl',
+    env: 'KAFKA_SSL',
+    value: 'true|false',
+    help: 'TLS to the brokers.',
+    defaultText: 'false',
+    schema: oneOf(['true', 'false']).default('false'),
+  },
+  kafkaSaslMechanism: {
+    flag: 'kafka-sasl-mechanism',
+    env: 'KAFKA_SASL_MECHANISM',
+    value: 'name',
+    help: `${saslMechanisms.join(', ')}; with KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.`,
+    schema: oneOf(saslMechanisms).optional(),
+  },
+  kafkaSaslUsername: {
+    flag: 'kafka-sasl-username',
+    env: 'KAFKA_SASL_USERNAME',
+    value: 'name',
+    help: 'The user at the brokers.',
+    schema: z.string().optional(),
+  },
+  kafkaSaslPassword: {
+    flag: 'kafka-sasl-password',
+    env: 'KAFKA_SASL_PASSWORD',
+    value: 'password',
+    help: 'Its password. Other users of the machine can read flags: use the variable.',
+    schema: z.string().optional(),
   },
   databaseUrl: {
     flag: 'database-url',
@@ -183,14 +223,6 @@ export const optionTable = {
     defaultText: '8',
     schema: whole(1, 10_000).default(8),
   },
-  replicationFactor: {
-    flag: 'replication-factor',
-    env: 'REPLICATION_FACTOR',
-    value: 'number',
-    help: 'Replicas of topics made by us.',
-    defaultText: "the broker's default",
-    schema: whole(1, 100).optional(),
-  },
   fanout: {
     flag: 'fanout',
     env: 'FANOUT',
@@ -198,14 +230,6 @@ export const optionTable = {
     help: 'How diffs reach gateways: every gateway reads all.',
     defaultText: 'broadcast',
     schema: oneOf(['broadcast']).default('broadcast'),
-  },
-  group: {
-    flag: 'group',
-    env: 'PRESENCE_GROUP',
-    value: 'name',
-    help: "The stem of the consumer groups' names.",
-    defaultText: 'presence',
-    schema: name.default('presence'),
   },
   instance: {
     flag: 'instance',

@@ -1,0 +1,31 @@
+/** What `presence up` prints once it is ready: the URL, how to get a token, two commands to try. */
+import type { Settings } from './config.ts';
+
+export function readyText(settings: Settings, url: string | null, port: number): string {
+  if (url === null) {
+    return `presence is up: ${settings.roles.join(', ')}. Health and metrics: http://${settings.host}:${port}/readyz, /metrics\n`;
+  }
+  const development = settings.authJwtSecret === undefined && settings.authJwksUrl === undefined;
+  const lines = [`presence is up: ${url}`, ''];
+  if (development) {
+    lines.push(
+      'Development tokens: dev:<user_id> reads and writes as that user, dev-admin:<user_id> may do all (on loopback only).',
+    );
+  } else if (settings.authJwtSecret !== undefined) {
+    lines.push('A token signed with AUTH_JWT_SECRET: npx presence token <user_id>');
+  } else {
+    lines.push(`Tokens are checked with the keys at ${settings.authJwksUrl}.`);
+  }
+  const [ada, bob] = development ? ['dev:ada', 'dev:bob'] : ['$ADA', '$BOB'];
+  const stream = `${url.replace(/^http/, 'ws')}/presence/stream?access_token=${bob}`;
+  lines.push(
+    '',
+    'Watch ada, as bob (in this folder):',
+    `  node -e "new (require('ws'))('${stream}','presence.v1').on('open',function(){this.send(JSON.stringify({type:'subscribe',user_ids:['ada']}))}).on('message',m=>console.log(''+m))"`,
+    '',
+    'Say that ada is online, for a minute:',
+    `  curl -d '{"device_id":"laptop","session_id":"s1","seq":'$(date +%s)'}' -H 'content-type: application/json' -H "authorization: Bearer ${ada}" ${url}/presence/heartbeat`,
+    '',
+  );
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,57 @@
+/** The role `gateway`: the gateway of gateway/index.ts with these settings, and the pages of web/. */
+import { fileURLToPath } from 'node:url';
+import type { Logger } from '../base/logger.ts';
+import { type Check, createGateway, type Gateway } from '../gateway/index.ts';
+import type { PresenceCache } from '../ports/presence-cache.ts';
+import type { Settings } from './config.ts';
+import type { Database, LogParts } from './parts.ts';
+
+export interface GatewayRole extends LogParts {
+  readonly settings: Settings;
+  readonly database: Database;
+  readonly cache: PresenceCache;
+  readonly logger: Logger;
+  /** The port that was listened on while parts were waited for. */
+  readonly port: number;
+  /** What the other roles of this process say of themselves, for /readyz. */
+  readonly probes: ReadonlyMap<string, () => Promise<string | null>>;
+}
+
+const pages = fileURLToPath(new URL('../web/', import.meta.url));
+
+/** It does not listen yet. */
+export function startGateway(role: GatewayRole): Promise<Gateway> {
+  const { settings, log, codecs, cache, database, logger, port } = role;
+  return createGateway({
+    log,
+    codecs,
+    cache,
+    store: database.store,
+    logger: logger.child({ part: 'gateway' }),
+    host: settings.host,
+    port,
+    allowedOrigins: settings.allowedOrigins,
+    historyOf: settings.historyOf,
+    pages,
+    checks: checksOf(role.probes),
+    ...(settings.authJwtSecret === undefined ? {} : { jwtSecret: settings.authJwtSecret }),
+    ...(settings.authJwksUrl === undefined ? {} : { jwksUrl: settings.authJwksUrl }),
+    ...(settings.tlsCertFile === undefined || settings.tlsKeyFile === undefined
+      ? {}
+      : { tls: { certFile: settings.tlsCertFile, keyFile: settings.tlsKeyFile } }),
+  });
+}
+
+/** The gateway names log, cache and database itself. */
+function checksOf(probes: GatewayRole['probes']): Record<string, Check> {
+  const others = [...probes].filter(([part]) => part === 'topology' || part === 'sinks');
+  return Object.fromEntries(
+    others.map(([part, problem]) => {
+      const probe = async (): Promise<void> => {
+        const said = await problem();
+        if (said !== null) throw new Error(said);
+      };
+      return [part, { probe, required: false }];
+    }),
+  );
+}
