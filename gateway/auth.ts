@@ -6,7 +6,7 @@
  * until they end, at most `CACHE_LIMIT` of them (the oldest go first): a client shows the same token with
  * each request, and a signature costs a thousand times a look-up.
  */
-import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
+import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { hasCode, PresenceError } from '../base/errors.ts';
 import { DEFAULT_TENANT, userKey } from '../schemas/user-key.ts';
 import { idPattern } from './validation/ids.ts';
@@ -75,7 +75,8 @@ export function createAuthenticator(options: AuthOptions): Authenticator {
       const seen = known(token);
       if (seen !== undefined) return seen;
       if (token.length > TOKEN_MAX_BYTES) throw badToken(`The token is longer than ${TOKEN_MAX_BYTES} bytes.`);
-      const principal = verifyJwt === undefined ? developmentPrincipal(token, options.loopback) : principalOf(await verifyJwt(token));
+      const principal =
+        verifyJwt === undefined ? developmentPrincipal(token, options.loopback) : principalOf(await verifyJwt(token));
       remember(token, principal);
       return principal;
     },
@@ -102,7 +103,8 @@ function jwtVerifier(options: AuthOptions): VerifyJwt | undefined {
 /** jose's errors in our words. What is wrong with the token is its bearer's business; that keys can't be had is not. */
 function refuse(error: unknown): never {
   if (error instanceof errors.JWTExpired) throw badToken('The token has ended.', error);
-  const unreachable = error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError) || error.code === 'ERR_JOSE_GENERIC';
+  const unreachable =
+    error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError) || error.code === 'ERR_JOSE_GENERIC';
   if (unreachable) {
     throw new PresenceError('STORE_UNAVAILABLE', 'The keys to check tokens with cannot be fetched now.', {
       at: 'AUTH_JWKS_URL',
@@ -115,8 +117,10 @@ function refuse(error: unknown): never {
 
 function principalOf(claims: JWTPayload): Principal {
   const { sub, tenant = DEFAULT_TENANT, scope } = claims;
-  if (typeof sub !== 'string' || !idPattern.test(sub)) throw badToken('`sub` is not a user_id: 1 to 128 characters of A-Z a-z 0-9 . _ : @ | + = -');
-  if (typeof tenant !== 'string' || !idPattern.test(tenant)) throw badToken('`tenant` is not 1 to 128 characters of A-Z a-z 0-9 . _ : @ | + = -');
+  if (typeof sub !== 'string' || !idPattern.test(sub))
+    throw badToken('`sub` is not a user_id: 1 to 128 characters of A-Z a-z 0-9 . _ : @ | + = -');
+  if (typeof tenant !== 'string' || !idPattern.test(tenant))
+    throw badToken('`tenant` is not 1 to 128 characters of A-Z a-z 0-9 . _ : @ | + = -');
   const given = typeof scope === 'string' ? scope.split(' ') : Array.isArray(scope) ? scope : [];
   return {
     tenant,
@@ -132,7 +136,8 @@ function developmentPrincipal(token: string, loopback: boolean): Principal {
   if (match === null) throw badToken('The token is not one of development: dev:<user_id> or dev-admin:<user_id>.');
   if (!loopback) throw badToken('Development tokens are taken on loopback only.');
   const userId = match[2] as string;
-  if (!idPattern.test(userId)) throw badToken('The user_id in the token is not 1 to 128 characters of A-Z a-z 0-9 . _ : @ | + = -');
+  if (!idPattern.test(userId))
+    throw badToken('The user_id in the token is not 1 to 128 characters of A-Z a-z 0-9 . _ : @ | + = -');
   return {
     tenant: DEFAULT_TENANT,
     userId,

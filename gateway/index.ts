@@ -1,6 +1,7 @@
 /** A whole gateway, composed from ports: what the CLI runs and tests start. */
-import type { Logger } from '../base/logger.ts';
+
 import { PresenceError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
 import type { Log } from '../ports/log.ts';
 import type { PresenceCache } from '../ports/presence-cache.ts';
 import type { PresenceStore } from '../ports/presence-store.ts';
@@ -11,7 +12,7 @@ import { createFanOut } from './fan-out.ts';
 import { URL_LIMIT_BYTES } from './http/call.ts';
 import { Origins } from './http/origins.ts';
 import { loadPages, type Pages } from './http/pages.ts';
-import { Readiness, type Check } from './http/readiness.ts';
+import { type Check, Readiness } from './http/readiness.ts';
 import type { Services } from './http/route.ts';
 import { routes } from './http/routes.ts';
 import { Buckets, checkRate, defaultRate, type Rate } from './limits.ts';
@@ -22,8 +23,8 @@ import { createReads } from './reads.ts';
 import { Server, type TlsFiles } from './server.ts';
 import { loadUws } from './uws.ts';
 
-export type { Check } from './http/readiness.ts';
 export { loadPages, type Pages } from './http/pages.ts';
+export type { Check } from './http/readiness.ts';
 export type { TlsFiles } from './server.ts';
 
 export interface GatewayOptions {
@@ -139,7 +140,10 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       server.listen();
       logger.info({ gateway_id: outbox.gatewayId, host, port: server.port, uws: name }, 'The gateway listens.');
       if (headBytesMax > URL_LIMIT_BYTES) return;
-      logger.warn({ head_bytes: headBytesMax }, 'Requests with longer heads are cut off unless they come in one segment. Use another Node or C library.');
+      logger.warn(
+        { head_bytes: headBytesMax },
+        'Requests with longer heads are cut off unless they come in one segment. Use another Node or C library.',
+      );
     },
     get port() {
       return server.port;
@@ -188,7 +192,10 @@ function ownChecks({ log, cache, store }: GatewayOptions, outbox: Outbox, fanOut
   };
   return {
     log: { required: true, probe: () => log.ping() },
-    outbox: { required: true, probe: must(() => outbox.connected && !outbox.full, 'the log does not take what the outbox holds') },
+    outbox: {
+      required: true,
+      probe: must(() => outbox.connected && !outbox.full, 'the log does not take what the outbox holds'),
+    },
     fan_out: { required: true, probe: must(() => read, 'diffs and lists have not been read yet') },
     cache: { required: false, probe: () => cache.ping() },
     database: { required: false, probe: () => store.ping() },

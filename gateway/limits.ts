@@ -19,22 +19,23 @@ export interface Rate {
 
 export const defaultRate: Rate = { rate: 100, burst: 200 };
 
-/** One bucket. `now` is any clock in ms that does not go back. */
+/** One bucket. `now` is any clock in whole ms that does not go back. */
 export class Bucket {
-  #tokens: number;
+  /** In thousandths, so that whole milliseconds times a whole rate stay exact. */
+  #milliTokens: number;
   #at: number;
 
   constructor(burst: number, now: number) {
-    this.#tokens = burst;
+    this.#milliTokens = burst * 1000;
     this.#at = now;
   }
 
   /** Takes one token. 0: taken; else how many ms until there is one. */
   take(rate: Rate, now: number): number {
-    this.#tokens = Math.min(rate.burst, this.#tokens + (Math.max(0, now - this.#at) * rate.rate) / 1000);
+    this.#milliTokens = Math.min(rate.burst * 1000, this.#milliTokens + Math.max(0, now - this.#at) * rate.rate);
     this.#at = now;
-    if (this.#tokens < 1) return Math.ceil(((1 - this.#tokens) * 1000) / rate.rate);
-    this.#tokens -= 1;
+    if (this.#milliTokens < 1000) return Math.ceil((1000 - this.#milliTokens) / rate.rate);
+    this.#milliTokens -= 1000;
     return 0;
   }
 }

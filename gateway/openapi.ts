@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document, from the same routes and schemas that requests are matched and checked with. */
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
-import { problems, type ProblemCode } from './http/problem.ts';
+import { type ProblemCode, problems } from './http/problem.ts';
 import type { RouteSpec } from './http/route.ts';
 import { routes, STREAM_PATH } from './http/routes.ts';
 import * as shapes from './validation/responses.ts';
@@ -18,7 +18,8 @@ const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): JsonSchema => {
     // Lists are checked in two steps (how many, then each): the second one says all of it.
     override: ({ zodSchema, jsonSchema }) => {
       const { def } = zodSchema._zod;
-      if (def.type === 'pipe' && io === 'input') Object.assign(jsonSchema, z.toJSONSchema((def as z.core.$ZodPipeDef).out, { io: 'output' }), { $schema: undefined });
+      if (def.type === 'pipe' && io === 'input')
+        Object.assign(jsonSchema, z.toJSONSchema((def as z.core.$ZodPipeDef).out, { io: 'output' }), { $schema: undefined });
     },
   });
   return JSON.parse(JSON.stringify(json)) as JsonSchema;
@@ -51,7 +52,11 @@ function responsesOf(route: AnyRoute): Json {
   for (const [status, { description, schema, type = 'application/json' }] of Object.entries(route.responses)) {
     const own = schema === undefined ? {} : { [type]: { schema: inlined(schemaOf(schema, 'output')) } };
     const shared = (responses[status]?.content ?? {}) as Json;
-    responses[status] = { ...responses[status], description, ...(schema === undefined ? {} : { content: { ...own, ...shared } }) };
+    responses[status] = {
+      ...responses[status],
+      description,
+      ...(schema === undefined ? {} : { content: { ...own, ...shared } }),
+    };
   }
   return responses;
 }
@@ -83,9 +88,13 @@ function operationOf(route: AnyRoute): Json {
     summary: route.summary,
     ...(route.description === undefined ? {} : { description: route.description }),
     security: route.scope === null ? [] : [{ bearer: [] }],
-    ...(route.scope === null ? {} : { 'x-scope': route.alsoAllowed === undefined ? [route.scope] : [route.scope, route.alsoAllowed] }),
+    ...(route.scope === null
+      ? {}
+      : { 'x-scope': route.alsoAllowed === undefined ? [route.scope] : [route.scope, route.alsoAllowed] }),
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(body === undefined ? {} : { requestBody: { required: route.bodyOptional !== true, content: { 'application/json': { schema: body } } } }),
+    ...(body === undefined
+      ? {}
+      : { requestBody: { required: route.bodyOptional !== true, content: { 'application/json': { schema: body } } } }),
     responses: responsesOf(route),
   };
 }
@@ -102,13 +111,15 @@ const streamOperation: Json = {
   responses: {
     101: { description: 'Switching protocols.' },
     ...Object.fromEntries(
-      [...groupBy(['bad_input', 'bad_token', 'forbidden', 'upgrade_required', 'too_fast', 'unavailable', 'draining'])].map(([status, codes]) => [
-        status,
-        {
-          description: `${STATUS_CODES[status]}: ${codes.join(', ')}.`,
-          content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-        },
-      ]),
+      [...groupBy(['bad_input', 'bad_token', 'forbidden', 'upgrade_required', 'too_fast', 'unavailable', 'draining'])].map(
+        ([status, codes]) => [
+          status,
+          {
+            description: `${STATUS_CODES[status]}: ${codes.join(', ')}.`,
+            content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+          },
+        ],
+      ),
     ),
   },
 };
@@ -122,7 +133,12 @@ export function openApiDocument(): Json {
   const named = [shapes.presence, shapes.override, shapes.historyEntry, shapes.problem];
   return {
     openapi: '3.1.0',
-    info: { title: 'Presence', version: '1', description: 'Who is online?', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+    info: {
+      title: 'Presence',
+      version: '1',
+      description: 'Who is online?',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
     servers: [{ url: '/' }],
     paths,
     components: {

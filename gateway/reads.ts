@@ -66,11 +66,18 @@ export function createReads(options: ReadsOptions): Reads {
       const progress = stored.progress.get(blob?.partition ?? options.partitionOf(key));
       found.set(key, { blob, progress });
       if (blob === null) absent.add(key, now());
-      else fills.push({ key, blob: freshened(blob, progress), last_seen_ms: blob.last_seen === null ? 0 : Date.parse(blob.last_seen) });
+      else
+        fills.push({
+          key,
+          blob: freshened(blob, progress),
+          last_seen_ms: blob.last_seen === null ? 0 : Date.parse(blob.last_seen),
+        });
     });
     if (cached !== undefined && fills.length > 0) {
       // Nobody waits for it, and nobody misses it.
-      options.cache.fill(fills, FILL_MS).catch((error: unknown) => options.logger.debug({ err: error }, 'The cache could not be filled.'));
+      options.cache
+        .fill(fills, FILL_MS)
+        .catch((error: unknown) => options.logger.debug({ err: error }, 'The cache could not be filled.'));
     }
     return found;
   };
@@ -110,7 +117,10 @@ function confirmedAt(blob: PresenceBlob | null, progress: Progress | undefined):
 const timeOf = (ms: number): string | null => (ms === 0 ? null : new Date(ms).toISOString());
 
 /** With its own fresh_at, for filling. */
-const freshened = (blob: PresenceBlob, progress: Progress | undefined): PresenceBlob => ({ ...blob, fresh_at: timeOf(confirmedAt(blob, progress)) });
+const freshened = (blob: PresenceBlob, progress: Progress | undefined): PresenceBlob => ({
+  ...blob,
+  fresh_at: timeOf(confirmedAt(blob, progress)),
+});
 
 /** What this viewer sees, as of now. */
 function presenceOf(key: string, { blob, progress }: Found, viewer: Viewer, now: number): Presence {
@@ -118,7 +128,18 @@ function presenceOf(key: string, { blob, progress }: Found, viewer: Viewer, now:
   const fresh_at = timeOf(fresh);
   const { user_id } = parseUserKey(key);
   if (blob === null) {
-    return { user_id, state: 'offline', source: 'inferred', since: null, last_seen: null, fresh_at, stale: false, epoch: 0, version: 0, devices: 0 };
+    return {
+      user_id,
+      state: 'offline',
+      source: 'inferred',
+      since: null,
+      last_seen: null,
+      fresh_at,
+      stale: false,
+      epoch: 0,
+      version: 0,
+      devices: 0,
+    };
   }
   const own = viewer.admin || viewer.userKey === key;
   const seen: Presence = own ? blob : blob.public;

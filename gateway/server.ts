@@ -7,8 +7,8 @@
 import { PresenceError } from '../base/errors.ts';
 import { createDispatch, type DispatchOptions } from './http/dispatch.ts';
 import { STREAM_PATH } from './http/routes.ts';
-import { loadUws, type ListenSocket, type TemplatedApp } from './uws.ts';
-import { Streams, type StreamOptions } from './ws/stream.ts';
+import { type ListenSocket, loadUws, type TemplatedApp } from './uws.ts';
+import { type StreamOptions, Streams } from './ws/stream.ts';
 
 export interface TlsFiles {
   readonly certFile: string;

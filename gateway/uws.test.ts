@@ -4,7 +4,8 @@ import { hasCode } from '../base/errors.ts';
 import { choose, HEAD_BYTES, loadUws, type Require } from './uws.ts';
 import { loadNode20, withHeadLimit } from './uws-node20.ts';
 
-const fakeRequire = (load: (id: string) => unknown): Require => Object.assign(load, { resolve: (id: string) => `/somewhere/${id}` });
+const fakeRequire = (load: (id: string) => unknown): Require =>
+  Object.assign(load, { resolve: (id: string) => `/somewhere/${id}` });
 const fails = (why: string) => () => {
   throw new Error(why);
 };
@@ -17,7 +18,10 @@ describe('which uWebSockets.js is taken', () => {
 
   test('the current line, where it loads', () => {
     const module = { App: 1 };
-    expect(choose(fakeRequire((id) => (id === 'uWebSockets.js' ? module : fails('no')())))).toMatchObject({ name: 'uWebSockets.js', uws: module });
+    expect(choose(fakeRequire((id) => (id === 'uWebSockets.js' ? module : fails('no')())))).toMatchObject({
+      name: 'uWebSockets.js',
+      uws: module,
+    });
   });
 
   test("else the older one's binary, and never its JavaScript fallback", () => {
@@ -53,6 +57,9 @@ describe('the older binary', () => {
     const file = createRequire(import.meta.url).resolve('uws-node20/binaries/uws_linux_x64_115.node');
     const loads = (id: string): unknown => (id === file ? 'original' : fails('noexec')());
     expect(loadNode20(file, 65_536, loads)).toEqual({ module: 'original', headBytesMax: 4_096 });
-    expect(loadNode20(file, 65_536, (id) => id)).toMatchObject({ headBytesMax: 65_536, module: expect.not.stringContaining(file) });
+    expect(loadNode20(file, 65_536, (id) => id)).toMatchObject({
+      headBytesMax: 65_536,
+      module: expect.not.stringContaining(file),
+    });
   });
 });

@@ -7,8 +7,9 @@
  *
  * Everything else in the gateway imports from here, and uses only what both have.
  */
-import { createRequire } from 'node:module';
+
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket, us_socket_context_t, WebSocket } from 'uWebSockets.js';
+import { createRequire } from 'node:module';
 import { PresenceError } from '../base/errors.ts';
 import { loadNode20 } from './uws-node20.ts';
 
@@ -55,7 +56,11 @@ export function choose(load: Require): LoadedUws {
   process.env.UWS_HTTP_MAX_HEADERS_SIZE ??= String(HEAD_BYTES);
   const causes: unknown[] = [];
   try {
-    return { name: 'uWebSockets.js', uws: load('uWebSockets.js') as Uws, headBytesMax: Number(process.env.UWS_HTTP_MAX_HEADERS_SIZE) };
+    return {
+      name: 'uWebSockets.js',
+      uws: load('uWebSockets.js') as Uws,
+      headBytesMax: Number(process.env.UWS_HTTP_MAX_HEADERS_SIZE),
+    };
   } catch (error) {
     causes.push(error);
   }
@@ -66,12 +71,16 @@ export function choose(load: Require): LoadedUws {
   } catch (error) {
     causes.push(error);
   }
-  throw new PresenceError('NO_BINARY', `No uWebSockets.js binary loads on Node ${process.versions.node}, ${process.platform} ${process.arch}.`, {
-    at: 'gateway/uws.ts',
-    retriable: false,
-    help:
-      'Use Node 20, 22, 24 or 25 with glibc 2.38 or later (Debian 13, Ubuntu 24.04), macOS or Windows; or Node 20 with an older glibc ' +
-      '(Debian 12) and the optional package uws-node20 installed (npm ci without --omit=optional). musl (Alpine) has none.',
-    cause: new AggregateError(causes, 'Neither package loads.'),
-  });
+  throw new PresenceError(
+    'NO_BINARY',
+    `No uWebSockets.js binary loads on Node ${process.versions.node}, ${process.platform} ${process.arch}.`,
+    {
+      at: 'gateway/uws.ts',
+      retriable: false,
+      help:
+        'Use Node 20, 22, 24 or 25 with glibc 2.38 or later (Debian 13, Ubuntu 24.04), macOS or Windows; or Node 20 with an older glibc ' +
+        '(Debian 12) and the optional package uws-node20 installed (npm ci without --omit=optional). musl (Alpine) has none.',
+      cause: new AggregateError(causes, 'Neither package loads.'),
+    },
+  );
 }

@@ -167,7 +167,9 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 export function parseJson(bytes: Buffer, contentType: string): unknown {
   // No type at all is taken for JSON: there is no other kind here.
   if (contentType !== '' && !/^\s*application\/([\w.+-]+\+)?json\s*(;|$)/i.test(contentType)) {
-    throw new Problem('unsupported_media_type', `The body is ${contentType}; send application/json.`, { headers: { accept: 'application/json' } });
+    throw new Problem('unsupported_media_type', `The body is ${contentType}; send application/json.`, {
+      headers: { accept: 'application/json' },
+    });
   }
   try {
     return JSON.parse(utf8.decode(bytes));

@@ -5,15 +5,15 @@
  */
 import { z } from 'zod';
 import type { Logger } from '../../base/logger.ts';
-import { bearerOf, isBadToken, type Authenticator, type Principal } from '../auth.ts';
+import { type Authenticator, bearerOf, isBadToken, type Principal } from '../auth.ts';
 import type { Buckets } from '../limits.ts';
-import { refused, requests, requestSeconds } from '../metrics.ts';
+import { refused, requestSeconds, requests } from '../metrics.ts';
 import { continueTrace } from '../trace.ts';
 import type { HttpRequest, HttpResponse } from '../uws.ts';
 import { parse } from '../validation/faults.ts';
-import { parseJson, parseQuery, readHead, Responder, URL_LIMIT_BYTES, type Head, type Reply } from './call.ts';
+import { type Head, parseJson, parseQuery, type Reply, Responder, readHead, URL_LIMIT_BYTES } from './call.ts';
 import type { Origins } from './origins.ts';
-import { servePage, type Pages } from './pages.ts';
+import { type Pages, servePage } from './pages.ts';
 import { Problem, problemOf } from './problem.ts';
 import type { Call, Route, RouteSpec, Services } from './route.ts';
 import { STREAM_PATH } from './routes.ts';
@@ -56,7 +56,8 @@ export function createDispatch(options: DispatchOptions): (res: HttpResponse, re
     run(options, table, head, route, responder).then(answer, (error: unknown) => {
       const problem = problemOf(error);
       refused.inc({ code: problem.code });
-      if (problem.code === 'internal') options.logger.error({ err: problem.cause, route: name, method: head.method }, 'A request failed.');
+      if (problem.code === 'internal')
+        options.logger.error({ err: problem.cause, route: name, method: head.method }, 'A request failed.');
       answer({ status: problem.status, headers: problem.headers, json: problem.body(), type: 'application/problem+json' });
     });
   };
@@ -71,9 +72,16 @@ function tableOf(routes: readonly Route[]): RouteTable {
   return table;
 }
 
-const find = (table: RouteTable, head: Head): AnyRoute | undefined => table.get(head.path)?.get(head.method === 'HEAD' ? 'GET' : head.method);
+const find = (table: RouteTable, head: Head): AnyRoute | undefined =>
+  table.get(head.path)?.get(head.method === 'HEAD' ? 'GET' : head.method);
 
-async function run(options: DispatchOptions, table: RouteTable, head: Head, route: AnyRoute | undefined, responder: Responder): Promise<Reply> {
+async function run(
+  options: DispatchOptions,
+  table: RouteTable,
+  head: Head,
+  route: AnyRoute | undefined,
+  responder: Responder,
+): Promise<Reply> {
   if (head.path.length + 1 + head.query.length > URL_LIMIT_BYTES) {
     throw new Problem('url_too_long', `The URL is longer than ${URL_LIMIT_BYTES} bytes. POST /presence/query takes long lists.`);
   }
@@ -89,7 +97,9 @@ async function run(options: DispatchOptions, table: RouteTable, head: Head, rout
   const principal = options.authenticator.known(token) ?? (await verify(options.authenticator, token));
   const wait_ms = options.buckets.take(principal.userKey, Date.now());
   if (wait_ms > 0) {
-    throw new Problem('too_fast', 'Too many requests of this user.', { headers: { 'retry-after': String(Math.ceil(wait_ms / 1000)) } });
+    throw new Problem('too_fast', 'Too many requests of this user.', {
+      headers: { 'retry-after': String(Math.ceil(wait_ms / 1000)) },
+    });
   }
   if (!principal.scopes.has(route.scope) && !(route.alsoAllowed !== undefined && principal.scopes.has(route.alsoAllowed))) {
     throw new Problem('forbidden', `This needs the scope ${route.scope}.`);
@@ -103,7 +113,8 @@ async function run(options: DispatchOptions, table: RouteTable, head: Head, rout
   });
 }
 
-const unauthorised = (detail: string): Problem => new Problem('bad_token', detail, { headers: { 'www-authenticate': 'Bearer realm="presence"' } });
+const unauthorised = (detail: string): Problem =>
+  new Problem('bad_token', detail, { headers: { 'www-authenticate': 'Bearer realm="presence"' } });
 
 async function verify(authenticator: Authenticator, token: string): Promise<Principal> {
   try {
@@ -164,5 +175,7 @@ function unrouted({ pages }: DispatchOptions, table: RouteTable, head: Head): Re
   }
   const methods = found !== undefined ? ['GET', 'HEAD', 'OPTIONS'] : methodsOf(table, head.path);
   if (methods === undefined) throw new Problem('not_found', `There is nothing at ${head.path.slice(0, 200)}.`);
-  throw new Problem('method_not_allowed', `${head.method} is not one of ${methods.join(', ')}.`, { headers: { allow: methods.join(', ') } });
+  throw new Problem('method_not_allowed', `${head.method} is not one of ${methods.join(', ')}.`, {
+    headers: { allow: methods.join(', ') },
+  });
 }

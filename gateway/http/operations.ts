@@ -55,14 +55,16 @@ const drain = route({
   method: 'POST',
   path: '/admin/drain',
   summary: 'Moves the streams of this gateway elsewhere',
-  description: 'New streams are refused with 503 from now on; those there are told to go, in waves, and closed with 1012. HTTP is served on.',
+  description:
+    'New streams are refused with 503 from now on; those there are told to go, in waves, and closed with 1012. HTTP is served on.',
   scope: 'presence:admin',
   body: drainBody,
   bodyOptional: true,
   responses: { 202: { description: 'Under way.', schema: draining } },
   handle({ principal, body, services }) {
     // A gateway serves all tenants: only those who run it may empty it.
-    if (principal.tenant !== DEFAULT_TENANT) throw new Problem('forbidden', 'A gateway is drained by an admin of the default tenant.');
+    if (principal.tenant !== DEFAULT_TENANT)
+      throw new Problem('forbidden', 'A gateway is drained by an admin of the default tenant.');
     return { status: 202, json: { connections: services.drain(body.over_ms), over_ms: body.over_ms } };
   },
 });

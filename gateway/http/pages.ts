@@ -49,7 +49,11 @@ export async function loadPages(folder: string): Promise<Pages> {
 }
 
 export function servePage(found: Page, head: Head): Reply {
-  const headers = { etag: found.etag, 'cache-control': 'no-cache', 'content-security-policy': "frame-ancestors 'none'; base-uri 'none'" };
+  const headers = {
+    etag: found.etag,
+    'cache-control': 'no-cache',
+    'content-security-policy': "frame-ancestors 'none'; base-uri 'none'",
+  };
   if (head.ifNoneMatch === found.etag) return { status: 304, headers };
   return { status: 200, headers, bytes: found.body, type: found.type };
 }

@@ -3,7 +3,7 @@
  * the one place where it becomes an answer.
  */
 import { STATUS_CODES } from 'node:http';
-import { PresenceError, type ErrorCode } from '../../base/errors.ts';
+import { type ErrorCode, PresenceError } from '../../base/errors.ts';
 
 /** One fault: `pointer` (RFC 6901, as a fragment) into the body, or the query's `parameter`. */
 export interface Fault {
@@ -89,5 +89,7 @@ const byErrorCode: Partial<Record<ErrorCode, (error: PresenceError) => Problem>>
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   const known = error instanceof PresenceError ? byErrorCode[error.code] : undefined;
-  return known?.(error as PresenceError) ?? new Problem('internal', 'Something went wrong here; it has been logged.', { cause: error });
+  return (
+    known?.(error as PresenceError) ?? new Problem('internal', 'Something went wrong here; it has been logged.', { cause: error })
+  );
 }

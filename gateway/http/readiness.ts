@@ -30,7 +30,9 @@ export class Readiness {
   }
 
   async report(): Promise<ReadinessReport> {
-    const results = await Promise.all([...this.#checks].map(async ([name, check]) => [name, await this.#probe(name, check)] as const));
+    const results = await Promise.all(
+      [...this.#checks].map(async ([name, check]) => [name, await this.#probe(name, check)] as const),
+    );
     const failed = results.filter(([, result]) => !result.ok).map(([name]) => name);
     const fatal = failed.some((name) => this.#checks.get(name)?.required === true || !this.#answeredOnce.has(name));
     const status = this.draining ? 'draining' : fatal ? 'not ready' : failed.length > 0 ? 'degraded' : 'ready';

@@ -39,7 +39,8 @@ const queryPresence = route({
 /** What `next` holds: the first page's bounds, so that a window does not move while it is paged through, and the store's own cursor. */
 type Bounds = { readonly key: string; readonly from: number; readonly to: number; readonly cursor: string };
 
-const encodeCursor = (bounds: Bounds): string => Buffer.from(JSON.stringify([bounds.key, bounds.from, bounds.to, bounds.cursor])).toString('base64url');
+const encodeCursor = (bounds: Bounds): string =>
+  Buffer.from(JSON.stringify([bounds.key, bounds.from, bounds.to, bounds.cursor])).toString('base64url');
 
 function decodeCursor(cursor: string, key: string): Bounds {
   const garbled = new Problem('bad_input', 'The cursor is not one that this endpoint gave for this user.', {
@@ -61,7 +62,8 @@ const getHistory = route({
   method: 'GET',
   path: '/presence/history',
   summary: "A user's transitions, newest first",
-  description: 'The time is given by `window` (up to now) or by `from` and `to`. `next` is given back as `cursor` for the page after; null at the end.',
+  description:
+    'The time is given by `window` (up to now) or by `from` and `to`. `next` is given back as `cursor` for the page after; null at the end.',
   scope: 'presence:read',
   alsoAllowed: 'presence:admin',
   query: historyQuery,

@@ -7,7 +7,7 @@ import { heartbeatBody, otherUserQuery, overrideBody } from '../validation/reque
 import { accepted, override, overrideAccepted } from '../validation/responses.ts';
 import { timeOf } from '../validation/times.ts';
 import { Problem } from './problem.ts';
-import { route, type Call } from './route.ts';
+import { type Call, route } from './route.ts';
 import { within } from './within.ts';
 
 const heartbeat = route({
@@ -21,7 +21,11 @@ const heartbeat = route({
   refusals: ['unavailable'],
   async handle({ principal, body, trace, ...call }) {
     const { device_id, session_id, seq, ttl_ms, state = null, source = null } = body;
-    await say(call, { kind: 'heartbeat', user_id: principal.userKey, device_id, session_id, seq, ttl_ms, state, source }, trace.traceparent);
+    await say(
+      call,
+      { kind: 'heartbeat', user_id: principal.userKey, device_id, session_id, seq, ttl_ms, state, source },
+      trace.traceparent,
+    );
     return { status: 202, json: { trace_id: trace.traceId } };
   },
 });
@@ -30,7 +34,7 @@ const setOverride = route({
   method: 'POST',
   path: '/presence/override',
   summary: 'Sets an override',
-  description: 'Holds until `until` passes, `ttl_s` have gone by on the broker\'s clock, or it is cleared. A new one replaces it.',
+  description: "Holds until `until` passes, `ttl_s` have gone by on the broker's clock, or it is cleared. A new one replaces it.",
   scope: 'presence:write',
   alsoAllowed: 'presence:admin',
   query: otherUserQuery,
@@ -74,7 +78,8 @@ const getOverride = route({
   method: 'GET',
   path: '/presence/override',
   summary: 'The override that holds',
-  description: 'As far as the sinks have come: one just set shows within a second or so, when it has passed through the topology.',
+  description:
+    'As far as the sinks have come: one just set shows within a second or so, when it has passed through the topology.',
   scope: 'presence:read',
   alsoAllowed: 'presence:admin',
   query: otherUserQuery,
@@ -90,12 +95,17 @@ const getOverride = route({
 export const signalRoutes = [heartbeat, setOverride, clearOverride, getOverride];
 
 /** The user acted on, and who acts if it is another; 403 where that is not allowed. */
-function whose(principal: Principal, userId: string | undefined, ownScope: 'presence:read' | 'presence:write'): { user_id: string; actor?: string } {
+function whose(
+  principal: Principal,
+  userId: string | undefined,
+  ownScope: 'presence:read' | 'presence:write',
+): { user_id: string; actor?: string } {
   if (userId === undefined || userId === principal.userId) {
     if (!principal.scopes.has(ownScope)) throw new Problem('forbidden', `This needs the scope ${ownScope}.`);
     return { user_id: principal.userKey };
   }
-  if (!principal.scopes.has('presence:admin')) throw new Problem('forbidden', 'Acting on another user needs the scope presence:admin.');
+  if (!principal.scopes.has('presence:admin'))
+    throw new Problem('forbidden', 'Acting on another user needs the scope presence:admin.');
   return { user_id: userKey(principal.tenant, userId), actor: principal.userKey };
 }
 
@@ -105,5 +115,9 @@ function whose(principal: Principal, userId: string | undefined, ownScope: 'pres
  */
 async function say({ services }: Pick<Call, 'services'>, draft: SignalDraft, traceparent: string): Promise<void> {
   const sent = services.outbox.send({ ...draft, received_at: Date.now() }, { traceparent });
-  await within(services.answerWithin_ms, sent, 'The log has not taken it yet. It may take it later; sending it again does no harm.');
+  await within(
+    services.answerWithin_ms,
+    sent,
+    'The log has not taken it yet. It may take it later; sending it again does no harm.',
+  );
 }

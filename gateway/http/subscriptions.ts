@@ -3,7 +3,7 @@ import { parseUserKey, userKey } from '../../schemas/user-key.ts';
 import type { Principal } from '../auth.ts';
 import { watchBody } from '../validation/requests.ts';
 import { subscriptions } from '../validation/responses.ts';
-import { route, type Call } from './route.ts';
+import { type Call, route } from './route.ts';
 import { within } from './within.ts';
 
 const path = '/presence/subscriptions';

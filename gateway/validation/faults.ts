@@ -1,6 +1,6 @@
 /** zod's issues as faults: all of them, in the words of this project, with the place. */
-import { z } from 'zod';
-import { Problem, type Fault } from '../http/problem.ts';
+import type { z } from 'zod';
+import { type Fault, Problem } from '../http/problem.ts';
 
 /** No answer lists more faults than this. */
 const FAULT_LIMIT = 1_000;
@@ -11,7 +11,11 @@ type Issue = z.core.$ZodIssue;
 function wording(issue: Issue): string {
   switch (issue.code) {
     case 'invalid_type':
-      return issue.input === undefined ? 'is missing' : issue.message.startsWith('Invalid input') ? `must be ${article(issue.expected)}` : issue.message;
+      return issue.input === undefined
+        ? 'is missing'
+        : issue.message.startsWith('Invalid input')
+          ? `must be ${article(issue.expected)}`
+          : issue.message;
     case 'invalid_value':
       return issue.message.startsWith('Invalid') ? `must be one of ${issue.values.map(String).join(', ')}` : issue.message;
     case 'too_small':
@@ -53,7 +57,9 @@ export function parse<T>(schema: z.ZodType<T>, input: unknown, where: 'body' | '
 
 /** One sentence: the first few faults and how many more. */
 export function summary(issues: readonly Issue[], subject: string): string {
-  const first = issues.slice(0, 5).map((issue) => (issue.path.length === 0 ? wording(issue) : `${placeOf(issue.path)} ${wording(issue)}`));
+  const first = issues
+    .slice(0, 5)
+    .map((issue) => (issue.path.length === 0 ? wording(issue) : `${placeOf(issue.path)} ${wording(issue)}`));
   const more = issues.length - first.length;
   return `${subject} is not valid: ${first.join('; ')}${more > 0 ? `; and ${more} more` : ''}.`;
 }

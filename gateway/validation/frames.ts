@@ -1,7 +1,7 @@
 /** What frames from clients may say: one schema for each type (gateway/ws/protocol.ts has them as types). */
 import { z } from 'zod';
 import type { ClientFrame } from '../ws/protocol.ts';
-import { ids, id, WATCH_LIMIT } from './ids.ts';
+import { id, ids, WATCH_LIMIT } from './ids.ts';
 import { deviceSource, deviceState, seq } from './requests.ts';
 
 // A malformed traceparent is ignored, of whatever type it is.

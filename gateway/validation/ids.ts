@@ -13,4 +13,5 @@ export const READ_LIMIT = 1_000;
 /** Watches: up to 10,000. */
 export const WATCH_LIMIT = 10_000;
 
-export const ids = (limit: number) => z.array(id, 'must be a list of ids').max(limit, `must hold at most ${limit.toLocaleString('en')} ids`);
+export const ids = (limit: number) =>
+  z.array(id, 'must be a list of ids').max(limit, `must hold at most ${limit.toLocaleString('en')} ids`);

@@ -29,7 +29,12 @@ export const accepted = z.strictObject({ trace_id: traceId });
 export const overrideAccepted = z.strictObject({ override_id: id, trace_id: traceId });
 
 export const override = z
-  .strictObject({ override_id: id, state, until: time.nullable().meta({ description: 'null if open.' }), reason: z.string().nullable() })
+  .strictObject({
+    override_id: id,
+    state,
+    until: time.nullable().meta({ description: 'null if open.' }),
+    reason: z.string().nullable(),
+  })
   .meta({ id: 'Override' });
 
 export const historyEntry = z

@@ -8,15 +8,25 @@ const timeWords = 'must be a time in RFC 3339 (2026-01-31T12:00:00Z) or millisec
 
 /** ms since 1970, or undefined where it is no time. */
 export function timeOf(value: string | number): number | undefined {
-  const ms = typeof value === 'number' ? value : /^\d{1,15}$/.test(value) ? Number(value) : rfc3339.test(value) ? Date.parse(value.toUpperCase()) : Number.NaN;
+  const ms =
+    typeof value === 'number'
+      ? value
+      : /^\d{1,15}$/.test(value)
+        ? Number(value)
+        : rfc3339.test(value)
+          ? Date.parse(value.toUpperCase())
+          : Number.NaN;
   return Number.isInteger(ms) && ms >= 0 && ms <= LAST_MS ? ms : undefined;
 }
 
 /** In a query: always text. */
-export const timeParameter = z.string().refine((value) => timeOf(value) !== undefined, timeWords).meta({
-  description: 'RFC 3339, or milliseconds since 1970',
-  examples: ['2026-01-31T12:00:00Z'],
-});
+export const timeParameter = z
+  .string()
+  .refine((value) => timeOf(value) !== undefined, timeWords)
+  .meta({
+    description: 'RFC 3339, or milliseconds since 1970',
+    examples: ['2026-01-31T12:00:00Z'],
+  });
 
 /** In a body. */
 export const timeField = z
@@ -33,6 +43,9 @@ export function windowOf(value: string): number {
   return Number(count) * (units[unit as string] as number);
 }
 
-export const windowParameter = z.string().regex(windowShape, 'must be a number and a unit: 30s, 10m, 1h, 7d').meta({ examples: ['1h'] });
+export const windowParameter = z
+  .string()
+  .regex(windowShape, 'must be a number and a unit: 30s, 10m, 1h, 7d')
+  .meta({ examples: ['1h'] });
 
 export const iso = (ms: number): string => new Date(ms).toISOString();

@@ -13,7 +13,7 @@
 import { hasCode } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { userKey } from '../../schemas/user-key.ts';
-import { isBadToken, type Authenticator, type Principal, type Scope } from '../auth.ts';
+import { type Authenticator, isBadToken, type Principal, type Scope } from '../auth.ts';
 import { Bucket, type Rate } from '../limits.ts';
 import { messages, refused, slowReaders } from '../metrics.ts';
 import type { Connection, Devices, FanOut } from '../parts.ts';
@@ -21,7 +21,7 @@ import { continueTrace } from '../trace.ts';
 import type { WebSocket } from '../uws.ts';
 import type { AnyFrame, Frame } from '../validation/frames.ts';
 import { parseFrame } from './parse-frame.ts';
-import { closeReason, frameErrors, TOKEN_GRACE_MS, type CloseCode, type FrameErrorCode, type ServerFrame } from './protocol.ts';
+import { type CloseCode, closeReason, type FrameErrorCode, frameErrors, type ServerFrame, TOKEN_GRACE_MS } from './protocol.ts';
 
 export interface SessionOptions {
   readonly devices: Devices;
@@ -255,7 +255,8 @@ export class Session implements Connection {
   #after(work: Promise<void>): void {
     work.catch((error: unknown) => {
       if (hasCode(error, 'BAD_INPUT')) this.#error('bad_input', error.message);
-      else if (hasCode(error, 'OUTBOX_FULL', 'LOG_UNAVAILABLE', 'STORE_UNAVAILABLE')) this.#error('unavailable', `${error.message} Try again.`);
+      else if (hasCode(error, 'OUTBOX_FULL', 'LOG_UNAVAILABLE', 'STORE_UNAVAILABLE'))
+        this.#error('unavailable', `${error.message} Try again.`);
       else {
         this.#options.logger.error({ err: error, connection: this.id }, 'A frame failed.');
         this.#error('internal', frameErrors.internal);

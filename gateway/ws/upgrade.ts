@@ -1,6 +1,6 @@
 /** The stream's upgrade: who may open one, judged before there is a WebSocket. */
-import { isBadToken, bearerOf, type Authenticator, type Principal } from '../auth.ts';
-import { parseQuery, readHead, Responder, type Head } from '../http/call.ts';
+import { type Authenticator, bearerOf, isBadToken, type Principal } from '../auth.ts';
+import { type Head, parseQuery, Responder, readHead } from '../http/call.ts';
 import type { Origins } from '../http/origins.ts';
 import { Problem, problemOf, unavailable } from '../http/problem.ts';
 import type { Readiness } from '../http/readiness.ts';
@@ -39,7 +39,12 @@ export function createUpgrade(options: UpgradeOptions) {
       (error: unknown) => {
         const problem = problemOf(error);
         refused.inc({ code: problem.code });
-        responder.respond({ status: problem.status, headers: problem.headers, json: problem.body(), type: 'application/problem+json' });
+        responder.respond({
+          status: problem.status,
+          headers: problem.headers,
+          json: problem.body(),
+          type: 'application/problem+json',
+        });
       },
     );
   };
@@ -47,9 +52,12 @@ export function createUpgrade(options: UpgradeOptions) {
 
 async function judge(options: UpgradeOptions, head: Head, protocols: string, version: string): Promise<Principal> {
   if (version !== '13') {
-    throw new Problem('upgrade_required', 'This server speaks WebSocket version 13.', { headers: { 'sec-websocket-version': '13' } });
+    throw new Problem('upgrade_required', 'This server speaks WebSocket version 13.', {
+      headers: { 'sec-websocket-version': '13' },
+    });
   }
-  if (!options.origins.allows(head.origin, head.host)) throw new Problem('forbidden', 'Pages of this origin are not in ALLOWED_ORIGINS.');
+  if (!options.origins.allows(head.origin, head.host))
+    throw new Problem('forbidden', 'Pages of this origin are not in ALLOWED_ORIGINS.');
   const offered = protocols === '' ? [] : protocols.split(',').map((protocol) => protocol.trim());
   const principal = await verify(options.authenticator, tokenOf(head, offered));
   if (!principal.scopes.has('presence:read')) throw new Problem('forbidden', 'This needs the scope presence:read.');
@@ -58,7 +66,9 @@ async function judge(options: UpgradeOptions, head: Head, protocols: string, ver
   }
   const wait_ms = options.buckets.take(principal.userKey, Date.now());
   if (wait_ms > 0) {
-    throw new Problem('too_fast', 'Too many requests of this user.', { headers: { 'retry-after': String(Math.ceil(wait_ms / 1000)) } });
+    throw new Problem('too_fast', 'Too many requests of this user.', {
+      headers: { 'retry-after': String(Math.ceil(wait_ms / 1000)) },
+    });
   }
   if (options.readiness.draining) {
     throw new Problem('draining', 'This gateway takes no more connections; go to another.', { headers: { 'retry-after': '1' } });
@@ -79,7 +89,11 @@ function tokenOf(head: Head, offered: readonly string[]): string | undefined {
 async function verify(authenticator: Authenticator, token: string | undefined): Promise<Principal> {
   const headers = { 'www-authenticate': 'Bearer realm="presence"' };
   if (token === undefined) {
-    throw new Problem('bad_token', 'Send a token: in the Authorization header, as subprotocol bearer.<JWT>, or as ?access_token=.', { headers });
+    throw new Problem(
+      'bad_token',
+      'Send a token: in the Authorization header, as subprotocol bearer.<JWT>, or as ?access_token=.',
+      { headers },
+    );
   }
   try {
     return authenticator.known(token) ?? (await authenticator.verify(token));

@@ -3,7 +3,7 @@
  * what the sinks would have written (`seed`), and read what the gateway wrote to the log (`signals`).
  */
 import { connect } from 'node:net';
-import { WebSocket, type ClientOptions } from 'ws';
+import { type ClientOptions, WebSocket } from 'ws';
 import { PresenceError } from '../../base/errors.ts';
 import { silentLogger } from '../../base/logger.ts';
 import { partitionOf } from '../../base/murmur2.ts';
@@ -14,7 +14,7 @@ import type { Log } from '../../ports/log.ts';
 import type { PresenceCache, Progress } from '../../ports/presence-cache.ts';
 import type { HistoryQuery } from '../../ports/presence-store.ts';
 import { createEmbeddedLog } from '../../runtime/log-embedded.ts';
-import { createCodecs, type Codecs } from '../../schemas/codec.ts';
+import { type Codecs, createCodecs } from '../../schemas/codec.ts';
 import { createEmbeddedRegistry } from '../../schemas/embedded-registry.ts';
 import type { Signal, UserState } from '../../schemas/generated.ts';
 import type { HistoryEntry, PresenceBlob } from '../../schemas/presence.ts';
@@ -33,7 +33,8 @@ export class MemoryStore {
   down = false;
 
   #up(): void {
-    if (this.down) throw new PresenceError('STORE_UNAVAILABLE', 'The database cannot be reached.', { at: 'test', retriable: true });
+    if (this.down)
+      throw new PresenceError('STORE_UNAVAILABLE', 'The database cannot be reached.', { at: 'test', retriable: true });
   }
   async read(keys: readonly string[]) {
     this.#up();
@@ -44,8 +45,11 @@ export class MemoryStore {
     this.#up();
     this.asked.push(query);
     const skip = query.cursor === undefined ? 0 : Number(query.cursor);
-    if (!Number.isInteger(skip)) throw new PresenceError('BAD_INPUT', 'The cursor is not one of ours.', { at: 'test', retriable: false });
-    const inside = (this.histories.get(query.key) ?? []).filter(({ at }) => Date.parse(at) >= query.from && Date.parse(at) < query.to);
+    if (!Number.isInteger(skip))
+      throw new PresenceError('BAD_INPUT', 'The cursor is not one of ours.', { at: 'test', retriable: false });
+    const inside = (this.histories.get(query.key) ?? []).filter(
+      ({ at }) => Date.parse(at) >= query.from && Date.parse(at) < query.to,
+    );
     const entries = inside.slice(skip, skip + query.limit);
     return { entries, next: skip + query.limit < inside.length ? String(skip + query.limit) : null };
   }
@@ -114,19 +118,46 @@ export async function startRig(options: Partial<GatewayOptions> = {}): Promise<R
 let offset = 0;
 
 function breakable(cache: PresenceCache): PresenceCache & { down: boolean } {
-  const up = <A extends unknown[], R>(call: (...args: A) => Promise<R>) => async (...args: A): Promise<R> => {
-    if (broken.down) throw new PresenceError('STORE_UNAVAILABLE', 'The cache cannot be reached.', { at: 'test', retriable: true });
-    return call(...args);
+  const up =
+    <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      if (broken.down)
+        throw new PresenceError('STORE_UNAVAILABLE', 'The cache cannot be reached.', { at: 'test', retriable: true });
+      return call(...args);
+    };
+  const broken = {
+    down: false,
+    apply: up(cache.apply),
+    read: up(cache.read),
+    fill: up(cache.fill),
+    ping: up(cache.ping),
+    close: cache.close,
   };
-  const broken = { down: false, apply: up(cache.apply), read: up(cache.read), fill: up(cache.fill), ping: up(cache.ping), close: cache.close };
   return broken;
 }
 
-/** A user who has been online on one stream since a minute ago. */
+/** A user who has been online on one stream for an hour: longer than diffs are held, so that none is missing. */
 export function seen(key: string): UserState {
-  const since = Date.now() - 60_000;
-  const view = { version: 1, state: 'online' as const, source: 'app' as const, since, last_seen: since, devices_live: 1, streaming: true };
-  return { user_id: key, epoch: 7, ...view, override: null, devices: [], public: { ...view, ghosts: null }, log: 0, offset: 0 } as UserState;
+  const since = Date.now() - 3_600_000;
+  const view = {
+    version: 1,
+    state: 'online' as const,
+    source: 'app' as const,
+    since,
+    last_seen: since,
+    devices_live: 1,
+    streaming: true,
+  };
+  return {
+    user_id: key,
+    epoch: 7,
+    ...view,
+    override: null,
+    devices: [],
+    public: { ...view, ghosts: null },
+    log: 0,
+    offset: 0,
+  } as UserState;
 }
 
 async function readSignals(log: Log, codecs: Codecs, key: string) {
@@ -146,7 +177,11 @@ async function readSignals(log: Log, codecs: Codecs, key: string) {
 }
 
 /** Sends these pieces, each in a segment of its own, and reads until the answer is whole or the socket closed. */
-export function raw(url: string, pieces: readonly (string | Buffer)[], options: { pause_ms?: number; give_up_ms?: number } = {}): Promise<string> {
+export function raw(
+  url: string,
+  pieces: readonly (string | Buffer)[],
+  options: { pause_ms?: number; give_up_ms?: number } = {},
+): Promise<string> {
   const { port } = new URL(url);
   return new Promise((resolve) => {
     const socket = connect(Number(port), '127.0.0.1');
@@ -214,7 +249,8 @@ export class Client {
     for (;;) {
       const at = this.frames.findIndex((frame) => frame.type === type);
       if (at >= 0) return this.frames.splice(at, 1)[0] as AnyFrame;
-      if (Date.now() > deadline || this.socket.readyState === WebSocket.CLOSED) throw new Error(`no ${type}; there were ${JSON.stringify(this.frames)}`);
+      if (Date.now() > deadline || this.socket.readyState === WebSocket.CLOSED)
+        throw new Error(`no ${type}; there were ${JSON.stringify(this.frames)}`);
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
         setTimeout(resolve, 200);
@@ -241,7 +277,13 @@ export function refusedUpgrade(url: string, options: ClientOptions & { protocols
       response.on('data', (data) => {
         text += data;
       });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) as Record<string, unknown>, headers: response.headers }));
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          body: JSON.parse(text) as Record<string, unknown>,
+          headers: response.headers,
+        }),
+      );
     });
   });
 }

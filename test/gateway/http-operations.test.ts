@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { routes } from '../../gateway/http/routes.ts';
 import type { RouteSpec } from '../../gateway/http/route.ts';
+import { routes } from '../../gateway/http/routes.ts';
 import { refusalsOf } from '../../gateway/openapi.ts';
-import { Client, eventually, refusedUpgrade, type Rig, startRig } from './harness.ts';
+import { Client, eventually, type Rig, refusedUpgrade, startRig } from './harness.ts';
 
 let rig: Rig;
 let part = true;
@@ -31,14 +31,21 @@ describe('health', () => {
   test('/readyz names each part: ready, degraded once a part goes, not ready without the log', async () => {
     const ready = async () => {
       const response = await rig.fetch('/readyz', { as: '' });
-      return { code: response.status, ...((await response.json()) as { status: string; checks: Record<string, { ok: boolean; detail?: string }> }) };
+      return {
+        code: response.status,
+        ...((await response.json()) as { status: string; checks: Record<string, { ok: boolean; detail?: string }> }),
+      };
     };
     const first = await ready();
     expect(first).toMatchObject({ code: 200, status: 'ready' });
     expect(Object.keys(first.checks).sort()).toEqual(['cache', 'database', 'fan_out', 'log', 'outbox', 'topology']);
     part = false;
     rig.cache.down = true;
-    expect(await ready()).toMatchObject({ code: 200, status: 'degraded', checks: { topology: { ok: false, detail: 'it is away' }, cache: { ok: false } } });
+    expect(await ready()).toMatchObject({
+      code: 200,
+      status: 'degraded',
+      checks: { topology: { ok: false, detail: 'it is away' }, cache: { ok: false } },
+    });
     part = true;
     rig.cache.down = false;
     expect(await ready()).toMatchObject({ code: 200, status: 'ready' });
@@ -49,7 +56,10 @@ describe('health', () => {
     const waiting = await startRig({ checks: { registry: { required: false, probe } } });
     const response = await waiting.fetch('/readyz', { as: '' });
     expect(response.status).toBe(503);
-    expect(await response.json()).toMatchObject({ status: 'not ready', checks: { registry: { ok: false, detail: 'connection refused' } } });
+    expect(await response.json()).toMatchObject({
+      status: 'not ready',
+      checks: { registry: { ok: false, detail: 'connection refused' } },
+    });
     await waiting.close();
   });
 
@@ -84,12 +94,18 @@ describe('/openapi.json', () => {
     security: unknown[];
   };
   const document = async () =>
-    (await (await rig.fetch('/openapi.json', { as: '' })).json()) as { openapi: string; paths: Record<string, Record<string, Operation>>; components: { schemas: Record<string, unknown> } };
+    (await (await rig.fetch('/openapi.json', { as: '' })).json()) as {
+      openapi: string;
+      paths: Record<string, Record<string, Operation>>;
+      components: { schemas: Record<string, unknown> };
+    };
 
   test('has every route of the contract, and each route what it takes and answers', async () => {
     const { openapi, paths, components } = await document();
     expect(openapi).toBe('3.1.0');
-    const listed = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`));
+    const listed = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
     expect(listed.sort()).toEqual(
       [
         'POST /presence/heartbeat',
@@ -122,7 +138,9 @@ describe('/openapi.json', () => {
     const { paths } = await document();
     await rig.seed('doc', { override: { override_id: 'x1', state: 'dnd', until: null, reason: null, set_at: 1, actor: null } });
     const at = new Date(Date.now() - 1_000).toISOString();
-    rig.store.histories.set('doc', [{ epoch: 1, version: 1, from: 'offline', to: 'online', at, cause: 'signal', source: 'app', trace_id: null }]);
+    rig.store.histories.set('doc', [
+      { epoch: 1, version: 1, from: 'offline', to: 'online', at, cause: 'signal', source: 'app', trace_id: null },
+    ]);
     const samples: Record<string, { query?: string; json?: unknown }> = {
       'POST /presence/heartbeat': { json: { device_id: 'd', session_id: 's', seq: 1 } },
       'POST /presence/override': { json: { state: 'dnd' } },
@@ -138,13 +156,18 @@ describe('/openapi.json', () => {
       if (route.path === '/admin/drain') continue; // Below: it would end the other tests' streams.
       const { query = '', json } = samples[name] ?? {};
       const call = (init: { as?: string; json?: unknown; query?: string }) =>
-        rig.fetch(`${route.path}${init.query ?? query}`, { method: route.method, as: init.as ?? 'dev-admin:doc', json: 'json' in init ? init.json : json });
+        rig.fetch(`${route.path}${init.query ?? query}`, {
+          method: route.method,
+          as: init.as ?? 'dev-admin:doc',
+          json: 'json' in init ? init.json : json,
+        });
       const listed = paths[route.path]?.[route.method.toLowerCase()]?.responses ?? {};
       const good = await call({});
       const spec = route.responses[good.status];
       expect(spec, `${name} answered ${good.status}`).toBeDefined();
       expect(listed[good.status]).toBeDefined();
-      if (spec?.schema !== undefined && spec.type === undefined) expect(z.safeParse(spec.schema, await good.json()).error, name).toBeUndefined();
+      if (spec?.schema !== undefined && spec.type === undefined)
+        expect(z.safeParse(spec.schema, await good.json()).error, name).toBeUndefined();
       const bad = [
         ...(route.scope === null ? [] : [await call({ as: '' }), await call({ as: 'dev:' })]),
         ...(route.body === undefined ? [] : [await call({ json: { user_ids: 5, state: 5 } })]),
@@ -162,7 +185,11 @@ describe('/openapi.json', () => {
 
 describe('/presence/subscriptions', () => {
   const ask = async (method: string, path: string, user_ids?: string[]) => {
-    const response = await rig.fetch(`/presence/subscriptions${path}`, { method, as: 'dev:keeper', json: user_ids === undefined ? undefined : { user_ids } });
+    const response = await rig.fetch(`/presence/subscriptions${path}`, {
+      method,
+      as: 'dev:keeper',
+      json: user_ids === undefined ? undefined : { user_ids },
+    });
     return { status: response.status, body: (await response.json()) as { user_ids?: string[] } };
   };
 
@@ -191,7 +218,11 @@ describe('POST /admin/drain', () => {
     const response = await emptied.fetch('/admin/drain', { method: 'POST', as: 'dev-admin:root', json: { over_ms: 100 } });
     expect(response.status).toBe(202);
     expect(await response.json()).toEqual({ connections: 3, over_ms: 100 });
-    expect(await refusedUpgrade(emptied.url, { headers: { authorization: 'Bearer dev:d' } })).toMatchObject({ status: 503, body: { code: 'draining' }, headers: { 'retry-after': '1' } });
+    expect(await refusedUpgrade(emptied.url, { headers: { authorization: 'Bearer dev:d' } })).toMatchObject({
+      status: 503,
+      body: { code: 'draining' },
+      headers: { 'retry-after': '1' },
+    });
     for (const client of clients) {
       const { reconnect_in_ms } = await client.next('drain');
       expect(reconnect_in_ms).toBeGreaterThanOrEqual(0);

@@ -1,7 +1,7 @@
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createGateway } from '../../gateway/index.ts';
-import { raw, refusedUpgrade, type Rig, startRig } from './harness.ts';
+import { type Rig, raw, refusedUpgrade, startRig } from './harness.ts';
 
 const secret = 'a secret of at least thirty-two bytes, for HS256';
 let rig: Rig;
@@ -63,21 +63,32 @@ describe('tokens', () => {
     const every = ['presence:read', 'presence:write', 'presence:admin'];
     for (const [method, path, scope, json] of rows) {
       const others = every.filter((one) => one !== scope).join(' ');
-      expect((await rig.fetch(path, { method, json, as: await sign({ scope: others, sub: 'sc1' }) })).status, `${method} ${path} without ${scope}`).toBe(403);
-      expect((await rig.fetch(path, { method, json, as: await sign({ scope, sub: 'sc2' }) })).status, `${method} ${path} with ${scope}`).toBeLessThan(300);
+      expect(
+        (await rig.fetch(path, { method, json, as: await sign({ scope: others, sub: 'sc1' }) })).status,
+        `${method} ${path} without ${scope}`,
+      ).toBe(403);
+      expect(
+        (await rig.fetch(path, { method, json, as: await sign({ scope, sub: 'sc2' }) })).status,
+        `${method} ${path} with ${scope}`,
+      ).toBeLessThan(300);
     }
-    expect((await rig.fetch('/admin/drain', { method: 'POST', as: await sign({ scope: 'presence:read presence:write' }) })).status).toBe(403);
+    expect(
+      (await rig.fetch('/admin/drain', { method: 'POST', as: await sign({ scope: 'presence:read presence:write' }) })).status,
+    ).toBe(403);
     const writer = { headers: { authorization: `Bearer ${await sign({ scope: 'presence:write' })}` } };
     expect(await refusedUpgrade(rig.url, writer)).toMatchObject({ status: 403, body: { code: 'forbidden' } });
   });
 
   test('ids are separate per tenant, and an admin acts within their own', async () => {
     await rig.seed('bob');
-    const read = async (claims: Claims) => (await (await rig.fetch('/presence?user_ids=bob', { as: await sign(claims) })).json()) as { presences: unknown[] };
+    const read = async (claims: Claims) =>
+      (await (await rig.fetch('/presence?user_ids=bob', { as: await sign(claims) })).json()) as { presences: unknown[] };
     expect((await read({})).presences).toMatchObject([{ user_id: 'bob', state: 'online' }]);
     expect((await read({ tenant: 'acme' })).presences).toMatchObject([{ user_id: 'bob', state: 'offline', version: 0 }]);
     const root = await sign({ sub: 'root', tenant: 'acme', scope: 'presence:read presence:admin' });
-    expect((await rig.fetch('/presence/override?user_id=bob', { method: 'POST', json: { state: 'dnd' }, as: root })).status).toBe(202);
+    expect((await rig.fetch('/presence/override?user_id=bob', { method: 'POST', json: { state: 'dnd' }, as: root })).status).toBe(
+      202,
+    );
     expect(await rig.signals('bob')).toEqual([]);
     expect(await rig.signals('acme/bob')).toMatchObject([{ kind: 'override_set', actor: 'acme/root' }]);
     // A gateway serves all tenants: theirs don't empty it.
@@ -85,9 +96,13 @@ describe('tokens', () => {
   });
 
   test('without keys a gateway stays on loopback, and both kinds of keys are one too many', async () => {
-    const parts = { log: rig.log, codecs: rig.codecs, cache: rig.cache, store: rig.store } as unknown as Parameters<typeof createGateway>[0];
+    const parts = { log: rig.log, codecs: rig.codecs, cache: rig.cache, store: rig.store } as unknown as Parameters<
+      typeof createGateway
+    >[0];
     await expect(createGateway({ ...parts, host: '0.0.0.0' })).rejects.toMatchObject({ code: 'BAD_SETTING', at: 'HOST' });
-    await expect(createGateway({ ...parts, jwtSecret: secret, jwksUrl: 'http://x' })).rejects.toMatchObject({ code: 'BAD_SETTING' });
+    await expect(createGateway({ ...parts, jwtSecret: secret, jwksUrl: 'http://x' })).rejects.toMatchObject({
+      code: 'BAD_SETTING',
+    });
   });
 });
 
@@ -111,7 +126,12 @@ describe('refusals of any route', () => {
   test('415 for another type than JSON; no type at all is taken for it', async () => {
     const as = await sign({});
     const body = '{"user_ids":["a"]}';
-    const send = async (type: string) => (await raw(rig.url, [`POST /presence/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${as}\r\n${type}Content-Length: ${body.length}\r\n\r\n${body}`])).split(' ')[1];
+    const send = async (type: string) =>
+      (
+        await raw(rig.url, [
+          `POST /presence/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${as}\r\n${type}Content-Length: ${body.length}\r\n\r\n${body}`,
+        ])
+      ).split(' ')[1];
     expect(await send('Content-Type: text/plain\r\n')).toBe('415');
     expect(await send('Content-Type: application/x-www-form-urlencoded\r\n')).toBe('415');
     expect(await send('Content-Type: application/json; charset=utf-8\r\n')).toBe('200');
@@ -130,10 +150,12 @@ describe('refusals of any route', () => {
 
   test('a body of 2 MiB is taken, one over it is 413, said or not, and the connection stays in step', async () => {
     const as = await sign({});
-    const head = (more: string) => `POST /presence/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${as}\r\nContent-Type: application/json\r\n${more}\r\n\r\n`;
+    const head = (more: string) =>
+      `POST /presence/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${as}\r\nContent-Type: application/json\r\n${more}\r\n\r\n`;
     const limit = 2 * 1024 * 1024;
     const body = (size: number) => '{"user_ids":["bob"]}'.padEnd(size, ' ');
-    const piecesOf = (text: string) => Array.from({ length: Math.ceil(text.length / 70_001) }, (_, i) => text.slice(i * 70_001, (i + 1) * 70_001));
+    const piecesOf = (text: string) =>
+      Array.from({ length: Math.ceil(text.length / 70_001) }, (_, i) => text.slice(i * 70_001, (i + 1) * 70_001));
     expect((await raw(rig.url, [head(`Content-Length: ${limit}`), ...piecesOf(body(limit))])).split(' ')[1]).toBe('200');
     expect((await raw(rig.url, [head(`Content-Length: ${limit + 1}`), ...piecesOf(body(limit + 1))])).split(' ')[1]).toBe('413');
     const chunk = piecesOf(body(limit + 100_000)).map((piece) => `${piece.length.toString(16)}\r\n${piece}\r\n`);
@@ -172,7 +194,9 @@ describe('refusals of any route', () => {
 
   test('429 with Retry-After beyond the burst, for that user alone; 50 requests in a second are never refused', async () => {
     const small = await startRig({ rate: { rate: 50, burst: 50 } });
-    const statuses = await Promise.all(Array.from({ length: 80 }, async () => small.fetch('/presence?user_ids=a', { as: 'dev:eager' })));
+    const statuses = await Promise.all(
+      Array.from({ length: 80 }, async () => small.fetch('/presence?user_ids=a', { as: 'dev:eager' })),
+    );
     const refused = statuses.filter(({ status }) => status === 429);
     expect(statuses.length - refused.length).toBeGreaterThanOrEqual(50);
     expect(refused.length).toBeGreaterThan(0);
@@ -185,7 +209,11 @@ describe('refusals of any route', () => {
 
 describe('browsers of other origins', () => {
   const preflight = (origin: string, path = '/presence/override') =>
-    rig.fetch(path, { method: 'OPTIONS', as: '', headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' } });
+    rig.fetch(path, {
+      method: 'OPTIONS',
+      as: '',
+      headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' },
+    });
 
   test('an allowed one may ask, send and read', async () => {
     const response = await preflight('https://app.example.com');

@@ -9,7 +9,12 @@ afterAll(() => rig.close());
 
 const beat = { device_id: 'phone', session_id: 's1', seq: 1 };
 const post = (json: unknown, as?: string, headers?: Record<string, string>) =>
-  rig.fetch('/presence/heartbeat', { method: 'POST', json, ...(as === undefined ? {} : { as }), ...(headers === undefined ? {} : { headers }) });
+  rig.fetch('/presence/heartbeat', {
+    method: 'POST',
+    json,
+    ...(as === undefined ? {} : { as }),
+    ...(headers === undefined ? {} : { headers }),
+  });
 
 describe('POST /presence/heartbeat', () => {
   test('is in the log when it is answered, with the defaults of the contract', async () => {
@@ -34,7 +39,11 @@ describe('POST /presence/heartbeat', () => {
   });
 
   test('carries state, source and ttl_ms; offline is a goodbye and allowed', async () => {
-    for (const [seq, said] of [{ state: 'busy', source: 'inferred', ttl_ms: 1_000 }, { state: 'offline' }, { state: 'away', ttl_ms: 3_600_000 }].entries()) {
+    for (const [seq, said] of [
+      { state: 'busy', source: 'inferred', ttl_ms: 1_000 },
+      { state: 'offline' },
+      { state: 'away', ttl_ms: 3_600_000 },
+    ].entries()) {
       expect((await post({ ...beat, seq, ...said }, 'dev:h2')).status).toBe(202);
       expect((await rig.signals('h2')).at(-1)).toMatchObject(said);
     }
@@ -61,7 +70,12 @@ describe('POST /presence/heartbeat', () => {
     expect(response.status).toBe(400);
     expect(response.headers.get('content-type')).toBe('application/problem+json');
     const problem = (await response.json()) as { errors: { pointer: string; detail: string }[] };
-    expect(problem).toMatchObject({ status: 400, title: 'Bad Request', code: 'bad_input', type: 'urn:presence:problem:bad-input' });
+    expect(problem).toMatchObject({
+      status: 400,
+      title: 'Bad Request',
+      code: 'bad_input',
+      type: 'urn:presence:problem:bad-input',
+    });
     expect(Object.fromEntries(problem.errors.map(({ pointer, detail }) => [pointer, detail]))).toEqual({
       '#/device_id': 'must be 1 to 128 characters of A-Z a-z 0-9 . _ : @ | + = -',
       '#/session_id': 'is missing',
@@ -113,7 +127,9 @@ describe('/presence/override', () => {
     const response = await set({ state: 'dnd', ttl_s: 3_600, reason: 'a talk' });
     expect(response.status).toBe(202);
     const { override_id } = (await response.json()) as { override_id: string };
-    expect(await rig.signals('o1')).toMatchObject([{ kind: 'override_set', override_id, state: 'dnd', ttl_s: 3_600, until: null, reason: 'a talk', actor: null }]);
+    expect(await rig.signals('o1')).toMatchObject([
+      { kind: 'override_set', override_id, state: 'dnd', ttl_s: 3_600, until: null, reason: 'a talk', actor: null },
+    ]);
   });
 
   test('until may be RFC 3339 with any offset, or milliseconds', async () => {
@@ -134,7 +150,9 @@ describe('/presence/override', () => {
   ])('400 for %s', async (_, body, pointer) => {
     const response = await set(body, 'dev:o3');
     expect(response.status).toBe(400);
-    expect(((await response.json()) as { errors: { pointer: string }[] }).errors.map((error) => error.pointer)).toContain(pointer);
+    expect(((await response.json()) as { errors: { pointer: string }[] }).errors.map((error) => error.pointer)).toContain(
+      pointer,
+    );
     expect(await rig.signals('o3')).toEqual([]);
   });
 

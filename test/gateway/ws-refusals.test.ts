@@ -155,7 +155,8 @@ describe('grave faults end the connection, and say whether to come back', () => 
     const user_ids = Array.from({ length: 9_000 }, (_, i) => `user-${i}`);
     client.socket.pause();
     for (let i = 0; i < 8; i += 1) client.say({ type: 'subscribe', user_ids });
-    const gone = async () => /connections_closed_total\{code="4408"\} \d/.test(await (await tight.fetch('/metrics', { as: '' })).text());
+    const gone = async () =>
+      /connections_closed_total\{code="4408"\} \d/.test(await (await tight.fetch('/metrics', { as: '' })).text());
     await eventually(gone, 'the end of the slow reader');
     client.socket.resume();
     expect((await client.closed).code).toBe(4408);
