@@ -75,10 +75,13 @@ export class Writer {
     }
     const now = Date.now();
     const transactional = this.#transactionalId !== null;
-    const batches = [...grouped].map(([name, { topic, partition, records }]): PendingBatch => {
-      const baseSequence = this.#sequences.get(name) ?? 0;
-      const bytes = encodeBatch(records, { ...identity, baseSequence, transactional }, now);
-      return { topic, partition, bytes, count: records.length, answer: null };
+    const batches = [...grouped].flatMap(([name, { topic, partition, records }]) => {
+      let baseSequence = this.#sequences.get(name) ?? 0;
+      return pieces(records).map((piece): PendingBatch => {
+        const bytes = encodeBatch(piece, { ...identity, baseSequence, transactional }, now);
+        baseSequence = (baseSequence + piece.length) % 0x8000_0000;
+        return { topic, partition, bytes, count: piece.length, answer: null };
+      });
     });
     return { records: given.flatMap(({ records }) => records), batches };
   }
@@ -97,12 +100,18 @@ export class Writer {
       isOutOfSequence(error) ||
       isRefused(error) ||
       typeOf(error) === 'TRANSACTION_ABORTABLE';
-    await persist({ connection: this.connection, patience_ms: this.#client.patience_ms, final }, () => this.#attempt(pending));
-    return pending.batches.map(({ answer }) => answer as Appended);
+    const open = (): boolean => pending.batches.some(({ answer }) => answer === null);
+    while (open()) await persist({ connection: this.connection, patience_ms: this.#client.patience_ms, final }, () => this.#attempt(pending));
+    const first = new Map<string, Appended>();
+    for (const { answer } of pending.batches as readonly { readonly answer: Appended }[]) {
+      const name = `${answer.topic}/${answer.partition}`;
+      if (!first.has(name)) first.set(name, answer);
+    }
+    return [...first.values()];
   }
 
   async #attempt(pending: Pending): Promise<void> {
-    const open = pending.batches.filter(({ answer }) => answer === null);
+    const open = nextOfEach(pending.batches);
     await this.connection.prepare([...new Set(open.map(({ topic }) => topic))]);
     const byLeader = new Map<number, PendingBatch[]>();
     for (const batch of open) {
@@ -131,6 +140,37 @@ export class Writer {
     }
     if (failed !== null) throw failed;
   }
+}
+
+/** A broker takes batches of up to 1 MiB (message.max.bytes) by default, frame and all. */
+const PIECE_BYTES = 900_000;
+const sizeOf = ({ key, value, headers }: OutRecord): number =>
+  32 + (key?.length ?? 0) + (value?.length ?? 0) + Object.entries(headers ?? {}).reduce((sum, [name, header]) => sum + name.length + header.length + 8, 0);
+
+/** The records of one partition in as many batches as it takes: what one transaction says can be more than a broker takes at once. */
+function pieces(records: readonly OutRecord[]): readonly (readonly OutRecord[])[] {
+  const all: OutRecord[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const record of records) {
+    const size = sizeOf(record);
+    if (bytes + size > PIECE_BYTES) {
+      all.push([]);
+      bytes = 0;
+    }
+    all.at(-1)?.push(record);
+    bytes += size;
+  }
+  return all;
+}
+
+/** Of each partition the first batch without an answer: they go one after the other. */
+function nextOfEach(batches: readonly PendingBatch[]): readonly PendingBatch[] {
+  const next = new Map<string, PendingBatch>();
+  for (const batch of batches) {
+    const name = `${batch.topic}/${batch.partition}`;
+    if (batch.answer === null && !next.has(name)) next.set(name, batch);
+  }
+  return [...next.values()];
 }
 
 /** For a record that is refused for what it is: too large, or without a key in a compacted topic. */

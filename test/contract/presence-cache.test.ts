@@ -1,10 +1,15 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { silentLogger } from '../../base/logger.ts';
 import { partitionOf } from '../../base/murmur2.ts';
 import { createInProcessCache } from '../../connectors/in-process/index.ts';
 import { createRedisCache } from '../../connectors/redis/index.ts';
-import { describeWith } from '../stack/suite.ts';
+import { freePort } from '../stack/index.ts';
+import { describeWith, skipSuite } from '../stack/suite.ts';
 import { presenceCacheContract } from './presence-cache.contract.ts';
 import { progress, T0, userState, write } from './states.ts';
 
@@ -32,3 +37,47 @@ await describeWith('The Redis cache', ['redis'], ({ redis: url }) => {
     await cache.close();
   });
 });
+
+/** Three nodes of a cluster, no replicas; null where redis-cli or the server's cluster mode is not to be had. */
+async function startCluster(): Promise<{ readonly url: string; stop(): void } | null> {
+  if (spawnSync('redis-cli', ['--version']).status !== 0) return null;
+  const ports = await Promise.all([freePort(), freePort(), freePort()]);
+  const folders = ports.map(() => mkdtempSync(join(tmpdir(), 'presence-cluster-')));
+  const nodes = ports.map((port, i) => {
+    const bus = String(port > 50_000 ? port - 10_000 : port + 10_000);
+    const settings = [
+      '--cluster-enabled',
+      'yes',
+      '--cluster-port',
+      bus,
+      '--bind',
+      '127.0.0.1',
+      '--save',
+      '',
+      '--dir',
+      folders[i]!,
+    ];
+    return spawn('redis-server', ['--port', String(port), ...settings], { stdio: 'ignore' });
+  });
+  const stop = (): void => {
+    for (const node of nodes) node.kill('SIGKILL');
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  };
+  const hosts = ports.map((port) => `127.0.0.1:${port}`);
+  for (let attempt = 0; attempt < 50; attempt += 1) {
+    const made = spawnSync('redis-cli', ['--cluster', 'create', ...hosts, '--cluster-yes'], { encoding: 'utf8' });
+    if (made.status === 0) return { url: `redis://${hosts.join()}`, stop };
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  stop();
+  return null;
+}
+
+const cluster = await startCluster();
+if (cluster === null) skipSuite('The Redis cache on a cluster', 'no redis-cli, or no cluster mode');
+else {
+  afterAll(() => cluster.stop());
+  presenceCacheContract('The Redis cache on a cluster of three', {
+    make: (now) => createRedisCache({ url: cluster.url, logger: silentLogger, now }),
+  });
+}

@@ -1,0 +1,95 @@
+/** Transactions: all or nothing, and who may write them. Part of the log's contract (log.contract.ts). */
+import { randomUUID } from 'node:crypto';
+import { expect, test } from 'vitest';
+import type { Log } from '../../ports/log.ts';
+import { codeOf, group, readAll, record, type Subject, textOf, topic } from './log.kit.ts';
+
+export function transactionLaws({ logs, send }: Subject): void {
+  const open = async (log: Log, id = randomUUID()) => {
+    const transactional = await log.transactions(id);
+    await transactional.fence();
+    return transactional;
+  };
+
+  test('a transaction writes to all its topics and positions', async () => {
+    const { log } = logs();
+    const [state, diffs, input] = [
+      await topic(log, { cleanup: 'compact' }),
+      await topic(log, { partitions: 2 }),
+      await topic(log),
+    ];
+    const name = group();
+    const transactional = await open(log);
+    for (let i = 1; i <= 3; i += 1) {
+      await transactional.commit(
+        [
+          { topic: state, records: [record('user', `state ${i}`)] },
+          { topic: diffs, records: [record('user', `diff ${i}`, 0), record('other', `diff ${i}`, 1)] },
+        ],
+        { group: name, offsets: [{ topic: input, partition: 0, offset: i * 10 }] },
+      );
+    }
+    expect(textOf(await readAll(log, state)).at(-1)).toBe('state 3');
+    expect(textOf(await readAll(log, diffs, 0))).toEqual(['diff 1', 'diff 2', 'diff 3']);
+    expect(textOf(await readAll(log, diffs, 1))).toEqual(['diff 1', 'diff 2', 'diff 3']);
+    expect(await log.committed(name, input)).toEqual([30]);
+  });
+
+  test('nobody can tell from an offset how many records there are', async () => {
+    const { log } = logs();
+    const name = await topic(log);
+    const transactional = await open(log);
+    await transactional.commit([{ topic: name, records: [record('k', 'a')] }]);
+    await send(name, record('k', 'b'));
+    const records = await readAll(log, name);
+    expect(records.map(({ offset }) => offset)).toEqual([0, 2]);
+  });
+
+  test('who takes an id fences who had it, and nothing of theirs is seen', async () => {
+    const { log, other } = logs();
+    const [name, input] = [await topic(log), await topic(log)];
+    const [id, groupName] = [randomUUID(), group()];
+    const zombie = await open(log, id);
+    await zombie.commit([{ topic: name, records: [record('k', 'before')] }]);
+    const heir = await open(other, id);
+    const offsets = { group: groupName, offsets: [{ topic: input, partition: 0, offset: 5 }] };
+    expect(await codeOf(zombie.commit([{ topic: name, records: [record('k', 'zombie')] }], offsets))).toBe('FENCED');
+    expect(await codeOf(zombie.commit([{ topic: name, records: [record('k', 'zombie')] }]))).toBe('FENCED');
+    await heir.commit([{ topic: name, records: [record('k', 'heir')] }]);
+    expect(textOf(await readAll(log, name))).toEqual(['before', 'heir']);
+    expect(await log.committed(groupName, input)).toEqual([null]);
+  });
+
+  test('a fenced zombie that takes the id back fences its heir: order is for the group to keep', async () => {
+    const { log } = logs();
+    const name = await topic(log);
+    const id = randomUUID();
+    const [one, two] = [await open(log, id), await open(log, id)];
+    await one.fence();
+    await one.commit([{ topic: name, records: [record('k', 'one')] }]);
+    expect(await codeOf(two.commit([{ topic: name, records: [record('k', 'two')] }]))).toBe('FENCED');
+  });
+
+  test('ids do not disturb each other', async () => {
+    const { log } = logs();
+    const name = await topic(log, { partitions: 4 });
+    const ids = await Promise.all([0, 1, 2, 3].map(() => open(log)));
+    await Promise.all(
+      ids.map(async (transactional, partition) => {
+        for (let i = 0; i < 5; i += 1) await transactional.commit([{ topic: name, records: [record('k', `${i}`, partition)] }]);
+      }),
+    );
+    for (let partition = 0; partition < 4; partition += 1) {
+      expect(textOf(await readAll(log, name, partition))).toEqual(['0', '1', '2', '3', '4']);
+    }
+  });
+
+  test('a transaction without a record, or before the fence, is a fault of the caller', async () => {
+    const { log } = logs();
+    const name = await topic(log);
+    const transactional = await log.transactions(randomUUID());
+    expect(await codeOf(transactional.commit([{ topic: name, records: [record('k', 'v')] }]))).toBe('INTERNAL');
+    await transactional.fence();
+    expect(await codeOf(transactional.commit([{ topic: name, records: [] }]))).toBe('INTERNAL');
+  });
+}
