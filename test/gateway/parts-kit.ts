@@ -16,11 +16,18 @@ export interface Bench {
   diffs(diffs: readonly Diff[]): Promise<void>;
 }
 
-export async function bench(
-  options: { readonly partitions?: number; readonly faults?: EmbeddedFaults; readonly now?: () => number } = {},
-): Promise<Bench> {
+interface BenchOptions {
+  readonly partitions?: number;
+  readonly faults?: EmbeddedFaults;
+  readonly now?: () => number;
+  /** An empty log to use instead of an embedded one. */
+  readonly log?: Log;
+}
+
+export async function bench(options: BenchOptions = {}): Promise<Bench> {
   const { partitions = 2, faults, now } = options;
-  const log = await createEmbeddedLog({ ...(faults === undefined ? {} : { faults }), ...(now === undefined ? {} : { now }) });
+  const embedded = { ...(faults === undefined ? {} : { faults }), ...(now === undefined ? {} : { now }) };
+  const log = options.log ?? (await createEmbeddedLog(embedded));
   const names = [topicNames.signals, topicNames.diffs, topicNames.deliveries];
   await log.ensureTopics([
     ...names.map((name) => ({ name, partitions, cleanup: 'delete' as const, retention_ms: 86_400_000 })),
