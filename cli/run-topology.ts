@@ -45,6 +45,6 @@ export function runPresence(settings: Settings, { log, codecs }: LogParts, logge
     wiring: presenceWiring(codecs),
     group: TOPOLOGY_GROUP,
     instanceId: instanceName(settings),
-    logger: logger.child({ part: 'topology' }),
+    logger,
   });
 }
