@@ -101,7 +101,8 @@ export class Writer {
       isRefused(error) ||
       typeOf(error) === 'TRANSACTION_ABORTABLE';
     const open = (): boolean => pending.batches.some(({ answer }) => answer === null);
-    while (open()) await persist({ connection: this.connection, patience_ms: this.#client.patience_ms, final }, () => this.#attempt(pending));
+    while (open())
+      await persist({ connection: this.connection, patience_ms: this.#client.patience_ms, final }, () => this.#attempt(pending));
     const first = new Map<string, Appended>();
     for (const { answer } of pending.batches as readonly { readonly answer: Appended }[]) {
       const name = `${answer.topic}/${answer.partition}`;
@@ -145,7 +146,10 @@ export class Writer {
 /** A broker takes batches of up to 1 MiB (message.max.bytes) by default, frame and all. */
 const PIECE_BYTES = 900_000;
 const sizeOf = ({ key, value, headers }: OutRecord): number =>
-  32 + (key?.length ?? 0) + (value?.length ?? 0) + Object.entries(headers ?? {}).reduce((sum, [name, header]) => sum + name.length + header.length + 8, 0);
+  32 +
+  (key?.length ?? 0) +
+  (value?.length ?? 0) +
+  Object.entries(headers ?? {}).reduce((sum, [name, header]) => sum + name.length + header.length + 8, 0);
 
 /** The records of one partition in as many batches as it takes: what one transaction says can be more than a broker takes at once. */
 function pieces(records: readonly OutRecord[]): readonly (readonly OutRecord[])[] {

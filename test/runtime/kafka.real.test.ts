@@ -13,7 +13,7 @@ import { describeWith } from '../stack/suite.ts';
 import { type CounterWiring, counterTopicSpecs, counterWiring, topicsOf } from './counter.ts';
 import { type Fault, random, type Step } from './faulty-log.ts';
 import type { InstanceSettings } from './instance.ts';
-import { judge } from './reference.ts';
+import { judge, readAll } from './reference.ts';
 import { sendAll, signals, startInstance, until } from './world.ts';
 
 const PARTITIONS = 4;
@@ -141,6 +141,18 @@ await describeWith('The runtime on Kafka', ['kafka'], ({ kafka }) => {
     await committedUpToNow(log, wiring, prefix);
     await Promise.all(instances.map(({ runner }) => runner.close()));
     await expectUndisturbed(log, wiring);
+    await log.close();
+  });
+
+  test('an emission larger than the largest batch that a broker takes is committed whole, once', async () => {
+    const { prefix, log, wiring } = await setUp('counter-mass');
+    const transactions = await log.transactions(prefix);
+    await transactions.fence();
+    const value = Buffer.alloc(1_000, 'x');
+    const records = Array.from({ length: 3_000 }, (_, n) => ({ key: `k${n}`, value, partition: 1 }));
+    for (let n = 0; n < 2; n += 1) await transactions.commit([{ topic: wiring.topics.output, records }]);
+    const found = await readAll(log, wiring.topics.output, 1);
+    expect(found.map(({ key }) => String(key))).toEqual([...records, ...records].map(({ key }) => key));
     await log.close();
   });
 });
