@@ -10,7 +10,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, cp, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
@@ -56,13 +56,12 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const binaries = await reachable(await findBinaries(), account);
   const temporary = options.folder === undefined;
   const folder = options.folder === undefined ? await mkdtemp(join(tmpdir(), 'presence-postgres-')) : resolve(options.folder);
-  await own(folder, account);
-  const data = join(folder, 'data');
   const passwordFile = join(folder, 'password');
-  if (!(await exists(join(data, 'PG_VERSION')))) await initialise(binaries, account, data, passwordFile);
-  await endStaleServer(data);
+  const cluster = await openCluster(join(folder, 'data'), account);
+  if (!(await exists(join(cluster.data, 'PG_VERSION')))) await initialise(binaries, cluster, passwordFile);
+  await endStaleServer(cluster.data);
   const port = await freePort();
-  const server = await launch(binaries, account, data, port);
+  const server = await launch(binaries, cluster, port);
   const watchdog = watch(server, temporary ? folder : undefined);
   options.logger.info({ port, folder }, 'The embedded PostgreSQL runs.');
   server.once('exit', (code, signal) => options.logger.info({ code, signal }, 'The embedded PostgreSQL has stopped.'));
@@ -145,29 +144,36 @@ const runs = (postgres: string, account: Account): Promise<boolean> =>
     () => false,
   );
 
-async function own(folder: string, account: Account | undefined): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  if (account === undefined) return;
-  await chown(folder, account.uid, account.gid);
-  await run('/bin/sh', ['-c', 'cd "$1" && [ -w . ]', 'sh', folder], { ...account, cwd: '/' }).catch(() => {
-    throw new PresenceError('BAD_SETTING', `DATA_DIR: PostgreSQL does not run as root, and ${folder} is closed to other users.`, {
-      at: 'DATA_DIR',
-      retriable: false,
-      help: 'Name a folder that is not under one that only root may enter, or do not run as root.',
-    });
-  });
+interface Cluster {
+  /** Its folder, absolute. */
+  readonly data: string;
+  /** The name that the server knows it by. */
+  readonly name: string;
+  readonly account: Account | undefined;
 }
 
-async function initialise(binaries: Binaries, account: Account | undefined, data: string, passwordFile: string): Promise<void> {
-  await rm(data, { recursive: true, force: true }); // what an interrupted start left
+/**
+ * Makes the folder and gives it to who runs the server. A folder that they cannot reach (under root's home, say) can
+ * still be their working directory, which root chooses before it steps down: then they know it by that.
+ */
+async function openCluster(data: string, account: Account | undefined): Promise<Cluster> {
+  await mkdir(data, { recursive: true });
+  if (account === undefined) return { data, name: data, account };
+  for (const folder of [dirname(data), data]) await chown(folder, account.uid, account.gid);
+  const reached = await run('/bin/sh', ['-c', 'cd "$1" && [ -w . ]', 'sh', data], { ...account, cwd: '/' }).then(
+    () => true,
+    () => false,
+  );
+  return { data, name: reached ? data : '/proc/self/cwd', account };
+}
+
+async function initialise(binaries: Binaries, { data, name, account }: Cluster, passwordFile: string): Promise<void> {
+  for (const left of await readdir(data)) await rm(join(data, left), { recursive: true }); // by an interrupted start
   await writeFile(passwordFile, `${randomBytes(18).toString('base64url')}\n`, { mode: 0o600 });
   if (account !== undefined) await chown(passwordFile, account.uid, account.gid);
-  const options = ['--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-sync', '--no-instructions'];
-  await run(binaries.initdb, [`--pgdata=${data}`, `--username=${USER}`, `--pwfile=${passwordFile}`, ...options], {
-    ...account,
-    cwd: '/',
-  }).catch(async (cause: Error & { readonly stderr?: string }) => {
-    await rm(data, { recursive: true, force: true });
+  const fixed = ['--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-sync', '--no-instructions'];
+  const options = [`--pgdata=${name}`, `--username=${USER}`, `--pwfile=${join('..', basename(passwordFile))}`, ...fixed];
+  await run(binaries.initdb, options, { ...account, cwd: data }).catch((cause: Error & { readonly stderr?: string }) => {
     throw failed(`initdb failed: ${cause.stderr?.trim() || cause.message}`, cause);
   });
 }
@@ -181,8 +187,7 @@ async function endStaleServer(data: string): Promise<void> {
   const text = await readFile(file, 'utf8').catch(() => null);
   if (text === null) return;
   const pid = Number(text.split('\n')[0]);
-  const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  if (command.includes('postgres') && command.includes(data)) {
+  if ((await readlink(`/proc/${pid}/cwd`).catch(() => '')) === data) {
     process.kill(pid, 'SIGINT');
     const deadline = Date.now() + STOP_WITHIN_MS;
     while (Date.now() < deadline && (await exists(file))) await pause(50);
@@ -190,7 +195,7 @@ async function endStaleServer(data: string): Promise<void> {
   await rm(file, { force: true });
 }
 
-async function launch(binaries: Binaries, account: Account | undefined, data: string, port: number): Promise<ChildProcess> {
+async function launch(binaries: Binaries, { data, name, account }: Cluster, port: number): Promise<ChildProcess> {
   const settings = {
     listen_addresses: '127.0.0.1',
     port: String(port),
@@ -201,8 +206,8 @@ async function launch(binaries: Binaries, account: Account | undefined, data: st
     synchronous_commit: 'off',
     log_min_messages: 'warning',
   };
-  const args = ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
-  const server = spawn(binaries.postgres, args, { ...account, cwd: '/', detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
+  const args = ['-D', name, ...Object.entries(settings).flatMap(([setting, value]) => ['-c', `${setting}=${value}`])];
+  const server = spawn(binaries.postgres, args, { ...account, cwd: data, detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   server.stderr?.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-4_000);
