@@ -225,10 +225,12 @@ describe('devices: holders', () => {
   });
 
   test('when the outbox is full, a hello is refused and binds nothing', async () => {
+    const [c1, c2] = [socket('c1'), socket('c2')];
+    await devices.hello(c2, as('d1'));
     await outbox.close(10);
-    const c1 = socket('c1');
     await expect(devices.hello(c1, as('d1'))).rejects.toMatchObject({ code: 'OUTBOX_FULL' });
-    expect(devices.bound).toBe(0);
+    expect(devices.bound).toBe(1);
+    expect(c2.refused).toBe(null);
   });
 });
 
@@ -298,9 +300,14 @@ describe('devices: controls', () => {
     await devices.hello(c2, as('d2', 's2'));
     await devices.hello(c3, as('d3', 's3'));
     await devices.goodbye(c3, {});
+    const c4 = socket('c4', 'dan');
+    await devices.hello(c4, as('d4', 's4'));
+    pass(3_200, () => {
+      for (const connection of [c1, c2]) devices.beat(connection);
+    });
     await on.say({ kind: 'restate', gateway_id: outbox.gatewayId, partition: 0 });
-    expect((await said(7)).slice(5)).toEqual(['hello c1 away inferred restated', 'hello c2 d2 s2 restated']);
+    expect((await said(9)).slice(7)).toEqual(['hello c1 away inferred restated', 'hello c2 d2 s2 restated']);
     const marker = await until(async () => (await on.signals())[0]?.find(({ restated_from }) => restated_from !== null));
-    expect(marker).toMatchObject({ restated_from: 6, ordinal: 7, devices: 2 });
+    expect(marker).toMatchObject({ restated_from: 8, ordinal: 9, devices: 2 });
   });
 });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silentLogger } from '../../base/logger.ts';
+import { partitionOf } from '../../base/murmur2.ts';
 import { createFanOut, type FanOutOptions } from '../../gateway/fan-out.ts';
 import type { FanOut } from '../../gateway/parts.ts';
 import type { DiffView, Presence } from '../../schemas/presence.ts';
@@ -110,8 +111,28 @@ describe('fan-out', () => {
     const diff = world.change('bob', 'online');
     await on.diffs([diff, diff]);
     await on.diffs([diff, world.change('bob', 'away')]);
+    await on.diffs([diff]);
+    await on.diffs([world.change('ada', 'away')]);
+    await until(() => diffsOf(ada).length >= 3);
+    await until(() => diffsOf(ada).includes('ada offline>away 1'));
+    expect(diffsOf(ada).filter((text) => text.startsWith('bob'))).toEqual(['bob offline>online 1', 'bob online>away 2']);
+  });
+
+  test('a snapshot never goes back behind what was told, though the cache lags and the diff is held no more', async () => {
+    const g = await gateway({ recentDiffsMax: 1 });
+    const ada = await connect(g, 'ada');
+    await g.subscribe(ada, ['bob']);
+    await on.diffs([world.change('bob', 'online')]);
+    const near = ['c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7'].find(
+      (user) => partitionOf(user, 3) === partitionOf('bob', 3),
+    ) as string;
+    await until(() => diffsOf(ada).length === 1);
+    await g.subscribe(ada, [near]);
+    await on.diffs([world.change(near, 'online')]);
     await until(() => diffsOf(ada).length === 2);
-    expect(diffsOf(ada)).toEqual(['bob offline>online 1', 'bob online>away 2']);
+    world.lag.set('bob', 1);
+    await g.subscribe(ada, ['bob']);
+    expect(lines(ada).at(-1)).toBe('snapshot: bob online 1');
   });
 
   test('a slow reader gets the newest state of each user once it has room, and nothing of who is back where they were', async () => {
