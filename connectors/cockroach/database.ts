@@ -57,7 +57,7 @@ export class Database {
     this.pools = { read: pool('read'), write: pool('write') };
   }
 
-  /** Runs `work` on one connection; again after a lost race or connection. Throws what `remedyFor` calls refused as it is. */
+  /** Runs `work` on one connection; again after a lost race or connection. A write that is refused (errors.ts) throws the database's own error, a read BAD_INPUT. */
   async run<T>(use: Use, op: string, work: (client: pg.ClientBase) => Promise<T>): Promise<T> {
     const done = seconds.startTimer({ op });
     const backoff = new Backoff({ first_ms: 20, max_ms: 500 });
@@ -67,7 +67,8 @@ export class Database {
           return await this.once(use, work);
         } catch (error) {
           const remedy = remedyFor(error);
-          if (remedy === 'refused' || error instanceof PresenceError) throw error;
+          if (error instanceof PresenceError) throw error;
+          if (remedy === 'refused') throw use === 'read' ? this.badInput(error) : error;
           if (remedy === 'later' || attempt >= limits[use].attempts) throw this.unavailable(error);
           retries.inc({ op, code: String((error as { code?: unknown }).code ?? 'connection') });
           await backoff.pause();
@@ -103,6 +104,14 @@ export class Database {
     return new PresenceError('STORE_UNAVAILABLE', `The database cannot be used now: ${message}`, {
       at: this.where,
       retriable: true,
+      cause,
+    });
+  }
+
+  private badInput(cause: unknown): PresenceError {
+    return new PresenceError('BAD_INPUT', `The database cannot look for this: ${(cause as Error).message}`, {
+      at: this.where,
+      retriable: false,
       cause,
     });
   }

@@ -32,7 +32,7 @@ const newest: Position = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
 
 export async function readHistory(client: pg.ClientBase, query: HistoryQuery): Promise<HistoryPage> {
   const [epoch, version] = query.cursor === undefined ? newest : positionOf(query.cursor, query.view);
-  const values = [query.key, timestamp(query.from), timestamp(query.to), epoch, version, query.limit + 1];
+  const values = [query.key, moment(query.from), moment(query.to), epoch, version, query.limit + 1];
   const { rows } = await client.query<HistoryRow>(statements[query.view], values);
   const entries = rows.slice(0, query.limit).map(entryOf);
   const last = entries.at(-1);
@@ -41,6 +41,11 @@ export async function readHistory(client: pg.ClientBase, query: HistoryQuery): P
     next: rows.length > query.limit && last !== undefined ? cursorOf(query.view, [last.epoch, last.version]) : null,
   };
 }
+
+/** Years that both databases and RFC 3339 can write; nothing happened outside them. */
+const earliest = Date.UTC(1970, 0, 1);
+const latest = Date.UTC(9999, 0, 1);
+const moment = (ms: number): string | null => timestamp(Math.min(Math.max(ms, earliest), latest));
 
 interface HistoryRow {
   readonly epoch: string;

@@ -114,7 +114,9 @@ export class Sink {
           topics: [topic],
           from: 'start',
           onAssigned: (partitions) => this.assign(partitions),
-          onRevoked: async (partitions) => partitions.forEach(({ partition }) => this.forget(partition)),
+          onRevoked: async (partitions) => {
+            for (const { partition } of partitions) this.forget(partition);
+          },
           onBatch: (batch) => this.batch(batch),
         }),
       this.closing.signal,

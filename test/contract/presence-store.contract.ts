@@ -254,7 +254,9 @@ export function presenceStoreContract(name: string, url: string): void {
       });
       expect(await versions(key, { from: T0 + 2_000, to: T0 + 3_000 })).toEqual(['2.1', '1.2']);
       expect(await versions(key, { from: T0 + 2_001, to: T0 + 3_001 })).toEqual(['2.1', '1.3']);
+      expect(await versions(key, { from: -8.64e15, to: 8.64e15 })).toEqual(['2.1', '1.3', '1.2', '1.1']);
       expect(await versions(someone())).toEqual([]);
+      await expect(page('a zero byte: \0')).rejects.toMatchObject({ code: 'BAD_INPUT' });
     });
 
     test('pages hold every transition once, also while new ones are written', async () => {
