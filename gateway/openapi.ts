@@ -73,6 +73,8 @@ function inlined(schema: JsonSchema): Json {
   return JSON.parse(JSON.stringify(rest).replaceAll('#/$defs/', '#/components/schemas/')) as Json;
 }
 
+const camelCase = (path: string): string => path.replace(/[^A-Za-z]+(\w)/g, (_, letter: string) => letter.toUpperCase());
+
 function operationOf(route: AnyRoute): Json {
   const query = route.query === undefined ? undefined : schemaOf(route.query, 'input');
   const parameters = Object.entries(query?.properties ?? {}).map(([name, schema]) => ({
@@ -84,7 +86,7 @@ function operationOf(route: AnyRoute): Json {
   }));
   const body = route.body === undefined ? undefined : inlined(schemaOf(route.body, 'input'));
   return {
-    operationId: `${route.method.toLowerCase()}${route.path.replace(/[^A-Za-z]+(\w)/g, (_, letter: string) => letter.toUpperCase())}`,
+    operationId: `${route.method.toLowerCase()}${camelCase(route.path)}`,
     summary: route.summary,
     ...(route.description === undefined ? {} : { description: route.description }),
     security: route.scope === null ? [] : [{ bearer: [] }],
@@ -103,8 +105,8 @@ const streamOperation: Json = {
   operationId: 'getPresenceStream',
   summary: 'The stream: a WebSocket, subprotocol presence.v1',
   description:
-    'JSON text frames; gateway/ws/protocol.ts describes them. The token comes in the Authorization header, as a second subprotocol ' +
-    'bearer.<JWT>, or as access_token.',
+    'JSON text frames; gateway/ws/protocol.ts describes them. The token comes in the Authorization header, ' +
+    'as a second subprotocol bearer.<JWT>, or as access_token.',
   security: [{ bearer: [] }],
   'x-scope': ['presence:read'],
   parameters: [{ name: 'access_token', in: 'query', required: false, schema: { type: 'string' } }],

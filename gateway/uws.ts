@@ -78,8 +78,9 @@ export function choose(load: Require): LoadedUws {
       at: 'gateway/uws.ts',
       retriable: false,
       help:
-        'Use Node 20, 22, 24 or 25 with glibc 2.38 or later (Debian 13, Ubuntu 24.04), macOS or Windows; or Node 20 with an older glibc ' +
-        '(Debian 12) and the optional package uws-node20 installed (npm ci without --omit=optional). musl (Alpine) has none.',
+        'Use Node 20, 22, 24 or 25 with glibc 2.38 or later (Debian 13, Ubuntu 24.04), macOS or Windows; ' +
+        'or Node 20 with an older glibc (Debian 12) and the optional package uws-node20 installed ' +
+        '(npm ci without --omit=optional). musl (Alpine) has none.',
       cause: new AggregateError(causes, 'Neither package loads.'),
     },
   );

@@ -56,7 +56,7 @@ const drain = route({
   path: '/admin/drain',
   summary: 'Moves the streams of this gateway elsewhere',
   description:
-    'New streams are refused with 503 from now on; those there are told to go, in waves, and closed with 1012. HTTP is served on.',
+    'New streams are refused with 503 from now on; those there are told to go, in waves, and closed with 1012. HTTP goes on.',
   scope: 'presence:admin',
   body: drainBody,
   bodyOptional: true,

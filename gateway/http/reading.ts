@@ -36,7 +36,7 @@ const queryPresence = route({
   handle: ({ principal, body, services }) => read(principal, services, body.user_ids),
 });
 
-/** What `next` holds: the first page's bounds, so that a window does not move while it is paged through, and the store's own cursor. */
+/** What `next` holds: the first page's bounds, so that a window does not move while it is paged, and the store's cursor. */
 type Bounds = { readonly key: string; readonly from: number; readonly to: number; readonly cursor: string };
 
 const encodeCursor = (bounds: Bounds): string =>
@@ -63,7 +63,7 @@ const getHistory = route({
   path: '/presence/history',
   summary: "A user's transitions, newest first",
   description:
-    'The time is given by `window` (up to now) or by `from` and `to`. `next` is given back as `cursor` for the page after; null at the end.',
+    'The time is given by `window` (up to now) or by `from` and `to`. `next` is the `cursor` of the page after; null at the end.',
   scope: 'presence:read',
   alsoAllowed: 'presence:admin',
   query: historyQuery,

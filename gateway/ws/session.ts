@@ -44,7 +44,7 @@ export interface SessionStart {
 
 /** Sweeps (seconds) in a row that a connection may be slow. */
 const SLOW_SWEEPS = 60;
-/** Sweeps in a row without any sign of life after which a connection is gone. Counted in sweeps, so that a stall of ours is one. */
+/** Sweeps in a row without a sign of life after which a connection is gone. In sweeps, so that a stall of ours counts as one. */
 const UNHEARD_SWEEPS = 30;
 
 export class Session implements Connection {

@@ -259,7 +259,14 @@ describe('a request in pieces', () => {
   test('is answered the same wherever it is cut', async () => {
     const body = JSON.stringify({ user_ids: ['bob', 'nobody'] });
     const request = Buffer.from(
-      `POST /presence/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer dev-admin:cut\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      [
+        'POST /presence/query HTTP/1.1',
+        'Host: x',
+        'Authorization: Bearer dev-admin:cut',
+        `Content-Length: ${body.length}`,
+        '',
+        body,
+      ].join('\r\n'),
     );
     const answers = new Map<string, number>();
     const cuts = Array.from({ length: request.length - 1 }, (_, i) => i + 1);

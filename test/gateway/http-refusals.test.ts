@@ -18,6 +18,9 @@ const sign = (claims: Claims, key = secret, alg = 'HS256'): Promise<string> =>
 const now = () => Math.floor(Date.now() / 1000);
 const admin = () => sign({ scope: 'presence:read presence:write presence:admin' });
 
+/** The beginning of a request written by hand. */
+const query = (as: string) => `POST /presence/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${as}\r\n`;
+
 describe('tokens', () => {
   test.each([
     ['none', async () => ''],
@@ -127,11 +130,7 @@ describe('refusals of any route', () => {
     const as = await sign({});
     const body = '{"user_ids":["a"]}';
     const send = async (type: string) =>
-      (
-        await raw(rig.url, [
-          `POST /presence/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${as}\r\n${type}Content-Length: ${body.length}\r\n\r\n${body}`,
-        ])
-      ).split(' ')[1];
+      (await raw(rig.url, [`${query(as)}${type}Content-Length: ${body.length}\r\n\r\n${body}`])).split(' ')[1];
     expect(await send('Content-Type: text/plain\r\n')).toBe('415');
     expect(await send('Content-Type: application/x-www-form-urlencoded\r\n')).toBe('415');
     expect(await send('Content-Type: application/json; charset=utf-8\r\n')).toBe('200');
@@ -150,8 +149,7 @@ describe('refusals of any route', () => {
 
   test('a body of 2 MiB is taken, one over it is 413, said or not, and the connection stays in step', async () => {
     const as = await sign({});
-    const head = (more: string) =>
-      `POST /presence/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${as}\r\nContent-Type: application/json\r\n${more}\r\n\r\n`;
+    const head = (more: string) => `${query(as)}Content-Type: application/json\r\n${more}\r\n\r\n`;
     const limit = 2 * 1024 * 1024;
     const body = (size: number) => '{"user_ids":["bob"]}'.padEnd(size, ' ');
     const piecesOf = (text: string) =>
@@ -182,7 +180,7 @@ describe('refusals of any route', () => {
   test('aborted requests, at any byte, leave the process well', async () => {
     const { connect } = await import('node:net');
     const body = '{"user_ids":["bob"]}';
-    const request = `POST /presence/query HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${await admin()}\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const request = `${query(await admin())}Content-Length: ${body.length}\r\n\r\n${body}`;
     for (let cut = 1; cut <= request.length; cut += 3) {
       const socket = connect(Number(new URL(rig.url).port), '127.0.0.1');
       socket.on('error', () => {});
