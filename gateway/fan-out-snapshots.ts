@@ -179,7 +179,7 @@ export class Snapshots {
     return fresh < recents.heldSince(partitionOf(key, recents.partitions));
   }
 
-  /** The state began within the time of which all diffs read are held, and its diff is not among them: it has not been read yet. */
+  /** The state began within the time of which all diffs read are held, and its diff is not among them: not read yet. */
   #isAhead(watcher: Watcher, key: string, cached: Presence): boolean {
     const { recents } = this.#options;
     if (cached.since === null) return false;

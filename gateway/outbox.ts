@@ -46,7 +46,10 @@ export interface GatewayOutbox extends Outbox {
   readonly partitions: number;
   /** For ends of holds and what repairs a picture: as `send`, but never refused by the bound. */
   sendAlways(draft: SignalDraft, options?: SendOptions): Promise<'sent' | 'cancelled'>;
-  /** Queues these hellos, all of this partition, then a marker that says from which ordinal on every device was stated anew. Resolves when the log has the hellos. */
+  /**
+   * Queues these hellos, all of this partition, then a marker that says from which ordinal on every device was stated
+   * anew. Resolves when the log has the hellos.
+   */
   restate(partition: number, hellos: readonly { readonly draft: SignalDraft; readonly options?: SendOptions }[]): Promise<void>;
 }
 

@@ -32,7 +32,7 @@ export const newer = (a: Versioned, b: Versioned): boolean => a.epoch > b.epoch 
 
 export const sees = (audience: Audience, view: View): boolean => audience === 'all' || audience === view;
 
-/** What a connection was last sent of a user. `state` null: what it had before it came here; it is what the next diff begins with. */
+/** What a connection was last sent of a user. `state` null: what it had before it came here, the next diff's `from`. */
 export interface Sent extends Versioned {
   readonly state: State | null;
 }
@@ -135,7 +135,10 @@ export class RecentDiffs {
     return this.#held.map((held) => held.next);
   }
 
-  /** What is known of a partition before the first `add`: these are all its diffs from `start` to `next`; `whole`: there never was one before. */
+  /**
+   * What is known of a partition before the first `add`: `items` are all its diffs from `start` to `next`; `whole`: there
+   * never was one before.
+   */
   begin(
     partition: number,
     known: { readonly start: number; readonly next: number; readonly items: readonly Recent[]; readonly whole: boolean },

@@ -235,7 +235,7 @@ describe('devices: holders', () => {
 });
 
 describe('devices: silence', () => {
-  test('beats of any kind keep a device; 3 s without is silence; a later beat brings it back, taking it from nobody', async () => {
+  test('beats keep a device; 3 s without is silence; a later beat brings it back, taking it from nobody', async () => {
     const c1 = socket('c1');
     await devices.hello(c1, as('d1'));
     let turn = 0;

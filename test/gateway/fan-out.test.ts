@@ -135,7 +135,7 @@ describe('fan-out', () => {
     expect(lines(ada).at(-1)).toBe('snapshot: bob online 1');
   });
 
-  test('a slow reader gets the newest state of each user once it has room, and nothing of who is back where they were', async () => {
+  test('a slow reader gets the newest of each user once it has room, and nothing of who is back where they were', async () => {
     const g = await gateway();
     const ada = await connect(g, 'ada');
     await g.subscribe(ada, ['bob', 'cyd']);
@@ -276,7 +276,7 @@ describe('resume', () => {
     expect(diffsOf(again).sort()).toEqual(['bob online>away 3', 'cyd offline>busy 1', 'dan online>dnd 4']);
   });
 
-  test('a snapshot ahead of the diffs read here is not told again: its cursor takes a snapshot until they have come', async () => {
+  test('a snapshot ahead of the diffs read here is not told again by a resume from its cursor', async () => {
     const g = await gateway();
     const ada = await connect(g, 'ada');
     const [first, other] = [world.change('bob', 'online'), world.change('cyd', 'online')];

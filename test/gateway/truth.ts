@@ -1,4 +1,4 @@
-/** A small world of users for tests of the fan-out: what is true of each, the diffs that made it so, and a cache that lags behind. */
+/** A small world of users for tests of the fan-out: what is true, the diffs that made it so, and a lagging cache. */
 import type { Reads } from '../../gateway/parts.ts';
 import type { Diff, State } from '../../schemas/generated.ts';
 import type { Presence } from '../../schemas/presence.ts';
