@@ -6,38 +6,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { createEmbeddedLog } from '../../runtime/log-embedded.ts';
 import { counterTopics, counterWiring } from './counter.ts';
-import { type Fault, random, type Step } from './faulty-log.ts';
+import { mixOf, planOf } from './faults.ts';
+import { random } from './faulty-log.ts';
 import { judge, readAll } from './reference.ts';
 import { bury, caughtUp, type Instance, makeTopics, sendAll, signals, startInstance } from './world.ts';
 
 const SEEDS = Number(process.env.SEEDS ?? (process.env.SEED === undefined ? 40 : 1));
 const FIRST = Number(process.env.SEED ?? 1);
-const faultsOf: Readonly<Record<Step, readonly Fault[]>> = {
-  fence: ['refused', 'fenced', 'crash', 'crash_after'],
-  commit: ['refused', 'lost', 'unsure', 'aborted', 'fenced', 'crash', 'crash_after', 'lost', 'unsure', 'aborted'],
-  reopen: ['refused', 'crash', 'crash_after', 'fenced'],
-  read: ['refused', 'crash'],
-  read_batch: ['refused', 'crash'],
-  offsets: ['refused'],
-  send: ['refused', 'lost', 'crash', 'crash_after'],
-  confirm: ['refused', 'crash'],
-  batch: ['crash'],
-};
-
-/** Swarm testing: each seed has its own mix, so that some faults come often and others not at all. */
-function planOf(next: () => number, weights: Readonly<Record<string, number>>, healed: () => boolean) {
-  return (step: Step): Fault | undefined => {
-    if (healed()) return undefined;
-    const fault = faultsOf[step][Math.floor(next() * faultsOf[step].length)] as Fault;
-    const rare = fault.startsWith('crash') || step === 'batch' || step === 'send' || step === 'read_batch';
-    return next() < (weights[fault] ?? 0) * (rare ? 0.1 : 1) ? fault : undefined;
-  };
-}
-
 async function runSeed(seed: number): Promise<void> {
   const next = random(seed);
-  const kinds: readonly Fault[] = ['refused', 'lost', 'unsure', 'aborted', 'fenced', 'crash', 'crash_after'];
-  const weights = Object.fromEntries(kinds.map((kind) => [kind, next() < 0.4 ? 0 : next() * 0.5]));
+  const weights = mixOf(next);
   const partitions = 1 + Math.floor(next() * 4);
   const log = await createEmbeddedLog({ batchRecordsMax: 1 + Math.floor(next() * 40) });
   const wiring = counterWiring({ cell_ms: 10, quiet_ms: 25, flush_ms: 20 });

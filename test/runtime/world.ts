@@ -4,8 +4,8 @@ import { silentLogger } from '../../base/logger.ts';
 import { partitionOf } from '../../base/murmur2.ts';
 import type { Log, OutRecord } from '../../ports/log.ts';
 import { type Runner, runTopology } from '../../runtime/runner.ts';
-import type { RuntimeLimits } from '../../runtime/wiring.ts';
-import { type Count, type CounterWiring, counterTopicSpecs, counterTopics } from './counter.ts';
+import type { RuntimeLimits, Wiring } from '../../runtime/wiring.ts';
+import { type Count, counterTopicSpecs, counterTopics } from './counter.ts';
 import { type Fault, type FaultyLog, faultyLog, type Step } from './faulty-log.ts';
 
 /** Everything quick, so that a seed takes a fraction of a second. */
@@ -23,9 +23,9 @@ export interface Instance {
   readonly log: FaultyLog;
 }
 
-export async function startInstance(
+export async function startInstance<I, S, P, D, C>(
   log: Log,
-  wiring: CounterWiring,
+  wiring: Wiring<I, S, P, D, C>,
   options: {
     readonly plan?: (step: Step) => Fault | undefined;
     readonly limits?: Partial<RuntimeLimits>;
@@ -81,8 +81,13 @@ export async function until(what: string, condition: () => boolean | Promise<boo
 }
 
 /** Every partition is run by one of these, and has processed the input up to where it ended at the call. */
-export async function caughtUp(log: Log, runners: readonly Runner[], guard_ms?: number): Promise<void> {
-  const ends = await log.offsets(counterTopics.input);
+export async function caughtUp(
+  log: Log,
+  runners: readonly Runner[],
+  guard_ms?: number,
+  topic = counterTopics.input,
+): Promise<void> {
+  const ends = await log.offsets(topic);
   await until(
     'all input is processed',
     () => {
