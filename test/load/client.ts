@@ -89,7 +89,8 @@ export class LoadClient {
     if (this.#closed) return;
     this.gateway = this.#options.gateways[this.#attempt % this.#options.gateways.length]!;
     const token = this.#options.token ?? `dev:${this.user}`;
-    const socket = new WebSocket(`${this.gateway.replace('http', 'ws')}/presence/stream`, ['presence.v1', `bearer.${token}`]);
+    const headers = { authorization: `Bearer ${token}` };
+    const socket = new WebSocket(`${this.gateway.replace('http', 'ws')}/presence/stream`, ['presence.v1'], { headers });
     this.#socket = socket;
     socket.on('message', (data: Buffer) => this.#receive(JSON.parse(data.toString()) as Record<string, unknown>));
     socket.on('error', () => {}); // `close` follows

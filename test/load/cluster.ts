@@ -26,8 +26,7 @@ export interface Cluster {
   stop(): Promise<void>;
 }
 
-const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
-const root = fileURLToPath(new URL('../../', import.meta.url));
+const command = fileURLToPath(new URL('../../bin/presence.mjs', import.meta.url));
 
 /** A part that this cannot do without. */
 async function need<P extends Part>(part: Promise<P | { readonly skipped: string }>): Promise<P> {
@@ -52,8 +51,8 @@ export async function startCluster(counts: Readonly<Record<RoleName, number>>): 
     const runner = processRunner({
       name,
       folder: tempFolder(name),
-      command: [process.execPath, '--import', 'tsx', main, 'up', '--role', role],
-      env: { ...env, PORT: String(port), HOST: '127.0.0.1', TSX_TSCONFIG_PATH: `${root}tsconfig.json` },
+      command: [process.execPath, command, 'up', '--role', role],
+      env: { ...env, PORT: String(port), HOST: '127.0.0.1' },
     });
     const url = `http://127.0.0.1:${port}`;
     const answers = async (): Promise<void> => {
