@@ -133,9 +133,13 @@ class Dedupe implements BoundStage<Heard> {
   /** Passes something through the rest of the chain before the signal itself. */
   private handOn(happening: Happening, kind: 'repeat' | 'gateway_heard'): void {
     happening.kind = kind;
+    const { signal, traceparent, gateway } = happening;
     this.next(happening);
-    happening.kind = 'signal';
-    happening.user = null;
+    // What the stages filled in on the way is not the signal's.
+    happening.clear('signal');
+    happening.signal = signal;
+    happening.traceparent = traceparent;
+    happening.gateway = gateway;
   }
 
   /** hello and heartbeat. */

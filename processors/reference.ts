@@ -131,7 +131,8 @@ export class Reference {
 
   private deadlines(): void {
     for (const user of this.sorted()) {
-      if (user.override !== null && user.override.until !== null && user.override.until <= this.stamp) this.endOverride(user, 'override_expired');
+      if (user.override !== null && user.override.until !== null && user.override.until <= this.stamp)
+        this.endOverride(user, 'override_expired');
     }
     for (const id of [...this.gateways.keys()].sort()) this.gatewayDeadline(id, this.gateways.get(id) as RefGateway);
     for (const user of this.sorted()) {
@@ -209,7 +210,13 @@ export class Reference {
   }
 
   /** Works out both views anew; what changed was decided by this. */
-  private look(user: RefUser, cause: Cause, device: string | null, othersCause: Cause = cause, othersDevice: string | null = device): void {
+  private look(
+    user: RefUser,
+    cause: Cause,
+    device: string | null,
+    othersCause: Cause = cause,
+    othersDevice: string | null = device,
+  ): void {
     this.happened = true;
     const living = this.best(user.devices.filter((one) => this.alive(one)));
     const natural = { state: living?.state ?? ('offline' as State), source: living?.source ?? ('inferred' as Source) };
@@ -238,7 +245,8 @@ export class Reference {
       const alike =
         selfChanged &&
         othersChanged &&
-        JSON.stringify([self.emitted, self.state, self.source, self.why]) === JSON.stringify([others.emitted, others.state, others.source, others.why]);
+        JSON.stringify([self.emitted, self.state, self.source, self.why]) ===
+          JSON.stringify([others.emitted, others.state, others.source, others.why]);
       if (selfChanged) {
         self.version += 1;
         if (alike) others.version += 1;
@@ -322,7 +330,8 @@ export class Reference {
       const later = known.session !== session_id;
       if (later && known.old.some((one) => one.session === session_id && one.until > this.lease)) return;
       const holder = known.holder === null ? undefined : this.gateways.get(known.holder.gateway);
-      const another = connection_id !== null && holder !== undefined && !holder.dead && known.holder?.connection !== connection_id;
+      const another =
+        connection_id !== null && holder !== undefined && !holder.dead && known.holder?.connection !== connection_id;
       if (another && signal.kind === 'hello' && signal.restated) return;
       if (another && signal.kind === 'heartbeat' && !later) return;
       if (!later && seq !== null && seq <= known.seq) return;
@@ -371,7 +380,8 @@ export class Reference {
   private leave(signal: Signal): void {
     const user = this.users.get(signal.user_id);
     const device = user?.devices.find((one) => one.id === signal.device_id);
-    if (user === undefined || device === undefined || device.holder === null || device.holder.connection !== signal.connection_id) return;
+    if (user === undefined || device === undefined || device.holder === null || device.holder.connection !== signal.connection_id)
+      return;
     if (signal.session_id !== null && signal.session_id !== device.session) return;
     if (signal.kind === 'goodbye') {
       this.goodbye(user, device, this.alive(device));
@@ -467,14 +477,41 @@ export class Reference {
   }
 
   private newUser(id: string): RefUser {
-    const view = (): RefView => ({ emitted: 'offline', version: 0, state: 'offline', source: 'inferred', why: { cause: 'signal', at: 0, device: null, offset: 0 } });
-    const user: RefUser = { id, devices: [], override: null, ghosts: null, seen: null, othersSeen: null, self: view(), others: view() };
+    const view = (): RefView => ({
+      emitted: 'offline',
+      version: 0,
+      state: 'offline',
+      source: 'inferred',
+      why: { cause: 'signal', at: 0, device: null, offset: 0 },
+    });
+    const user: RefUser = {
+      id,
+      devices: [],
+      override: null,
+      ghosts: null,
+      seen: null,
+      othersSeen: null,
+      self: view(),
+      others: view(),
+    };
     this.users.set(id, user);
     return user;
   }
 
   private newDevice(user: RefUser, id: string, session: string): RefDevice {
-    const device: RefDevice = { id, session, old: [], seq: -1, state: 'online', source: 'inferred', holder: null, ttl: null, grace: null, forget: null, seen: this.stamp };
+    const device: RefDevice = {
+      id,
+      session,
+      old: [],
+      seq: -1,
+      state: 'online',
+      source: 'inferred',
+      holder: null,
+      ttl: null,
+      grace: null,
+      forget: null,
+      seen: this.stamp,
+    };
     user.devices.push(device);
     return device;
   }

@@ -78,7 +78,13 @@ class Swarm {
     const rnd = random(options.seed);
     this.rnd = rnd;
     this.odds = Object.fromEntries(kinds.map((kind) => [kind, rnd() < 0.3 ? 0 : rnd() ** 3])) as Record<Kind, number>;
-    Object.assign(this.odds, { hole: this.odds.hole * 0.05, leap: this.odds.leap * 0.05, quiet: rnd() < 0.9 ? 0 : 0.01, epoch: this.odds.epoch * 0.05, tick: 0.05 });
+    Object.assign(this.odds, {
+      hole: this.odds.hole * 0.05,
+      leap: this.odds.leap * 0.05,
+      quiet: rnd() < 0.9 ? 0 : 0.01,
+      epoch: this.odds.epoch * 0.05,
+      tick: 0.05,
+    });
     this.users = 1 + this.below(4);
     this.devices = 1 + this.below(3);
     this.gateways = 1 + this.below(3);
@@ -110,7 +116,11 @@ class Swarm {
   private push(draft: SignalDraft): void {
     // Stamps may lie a little below those before: brokers and clients interleave.
     const jitter = this.rnd() < 0.05 ? this.below(300) : 0;
-    this.log.push({ offset: this.log.length, stamp: this.time - jitter, value: signal({ received_at: this.time - 3, ...draft }) });
+    this.log.push({
+      offset: this.log.length,
+      stamp: this.time - jitter,
+      value: signal({ received_at: this.time - 3, ...draft }),
+    });
   }
 
   /** Time goes on, with what a healthy log has: ticks, and markers of the gateways that live. */
@@ -161,7 +171,12 @@ class Swarm {
       case 'override':
         return this.override();
       case 'clear':
-        return this.push({ kind: 'override_cleared', user_id: this.user(), override_id: this.rnd() < 0.5 ? null : this.pick(['o1', 'o2']), ...this.written() });
+        return this.push({
+          kind: 'override_cleared',
+          user_id: this.user(),
+          override_id: this.rnd() < 0.5 ? null : this.pick(['o1', 'o2']),
+          ...this.written(),
+        });
       case 'marker':
         return this.marker();
       case 'resend':
@@ -218,7 +233,10 @@ class Swarm {
     const id = `${user}/${device}`;
     const now = this.connections.get(id);
     const gateway = restated && now !== undefined && this.rnd() < 0.7 ? now.gateway : this.gateway();
-    const connection = restated && now !== undefined && this.rnd() < 0.7 ? now.id : `c${this.rnd() < 0.9 ? (this.count += 1) : this.below(this.count + 1)}`;
+    const connection =
+      restated && now !== undefined && this.rnd() < 0.7
+        ? now.id
+        : `c${this.rnd() < 0.9 ? (this.count += 1) : this.below(this.count + 1)}`;
     this.connections.set(id, { id: connection, gateway });
     this.push({
       kind: 'hello',
@@ -243,7 +261,14 @@ class Swarm {
     this.seqs.set(run, Math.max(seq, this.seqs.get(run) ?? 0));
     const now = this.connections.get(id) ?? { id: 'c0', gateway: this.gateway() };
     const connection = this.rnd() < 0.9 ? now.id : `c${this.below(this.count + 1)}`;
-    const base = { kind: 'heartbeat', user_id: user, device_id: device, session_id: session, seq: Math.max(0, seq), ...this.said() } as const;
+    const base = {
+      kind: 'heartbeat',
+      user_id: user,
+      device_id: device,
+      session_id: session,
+      seq: Math.max(0, seq),
+      ...this.said(),
+    } as const;
     if (http) this.push({ ...base, ttl_ms: 1 + this.below(this.pick([300, 5_000, 60_000])), ...this.written() });
     else this.push({ ...base, connection_id: connection, gateway_id: now.gateway, ordinal: this.ordinal(now.gateway) });
   }

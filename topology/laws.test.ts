@@ -11,12 +11,16 @@ const codecOf = <T>(name: 'UserState' | 'PartitionState' | 'Diff') => {
   const type = avroType(readSchema(name));
   return { encode: (value: T): Buffer => type.toBuffer(value), decode: (bytes: Buffer): T => type.fromBuffer(bytes) as T };
 };
-const codec: LawCodec = { state: codecOf<UserState>('UserState'), partition: codecOf<PartitionState>('PartitionState'), diff: codecOf<Diff>('Diff') };
+const codec: LawCodec = {
+  state: codecOf<UserState>('UserState'),
+  partition: codecOf<PartitionState>('PartitionState'),
+  diff: codecOf<Diff>('Diff'),
+};
 
 const one = process.env['LAWS_SEED'];
 const count = Number(process.env['LAWS_SEEDS'] ?? 300);
 const from = Number(process.env['LAWS_FROM'] ?? 1);
-const records = Number(process.env['LAWS_RECORDS'] ?? 250);
+const records = Number(process.env['LAWS_RECORDS'] ?? 200);
 const seeds = one === undefined ? Array.from({ length: count }, (_, i) => from + i) : [Number(one)];
 
 test('the laws of presence hold on every seed', { timeout: 3_600_000 }, () => {
@@ -26,7 +30,9 @@ test('the laws of presence hold on every seed', { timeout: 3_600_000 }, () => {
       checkLaws({ topology: presence, codec, seed, records });
     } catch (error) {
       const repeat = `LAWS_SEED=${seed} LAWS_RECORDS=${records} npx vitest run topology/laws.test.ts`;
-      broken.push(`${error instanceof Error ? (error.message.startsWith('Law') ? error.message : error.stack) : String(error)}\n  again: ${repeat}`);
+      broken.push(
+        `${error instanceof Error ? (error.message.startsWith('Law') ? error.message : error.stack) : String(error)}\n  again: ${repeat}`,
+      );
       if (broken.length === 3) break;
     }
   }
