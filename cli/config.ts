@@ -18,8 +18,8 @@ export interface RawSettings {
 }
 
 /**
- * PRESENCE_ variables that are for others: Kubernetes sets some for a Service of that name, our own tests and commands read some. Any other
- * that is no option is taken for a misspelt one.
+ * PRESENCE_ variables that are for others: Kubernetes sets some for a Service of that name, our own tests and other
+ * commands read some. Any other that is no option is taken for a misspelt one.
  */
 const foreign = /^PRESENCE_(SERVICE_(HOST|PORT)|PORT(_|$)|STACK|CACHE_DIR|CHROMIUM|URL$|TOKEN$)/;
 

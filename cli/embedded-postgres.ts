@@ -50,7 +50,7 @@ const USER = 'presence';
 const START_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 10_000;
 
-/** Starts the server, making the cluster first where there is none. Rejects with STORE_UNAVAILABLE, saying what PostgreSQL said. */
+/** Starts the server, making the cluster first where there is none. STORE_UNAVAILABLE says what PostgreSQL said. */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const account = await serverAccount();
   const binaries = await reachable(await findBinaries(), account);
@@ -114,7 +114,7 @@ async function linkLibraries(root: string): Promise<void> {
   }
 }
 
-/** The binaries where `account` can run them: a clone in root's home is closed to every other user. A copy is kept between runs. */
+/** The binaries where `account` can run them: a clone in root's home is closed to others. A copy is kept between runs. */
 async function reachable(binaries: Binaries, account: Account | undefined): Promise<Binaries> {
   if (account === undefined || (await runs(binaries.postgres, account))) return binaries;
   const native = resolve(dirname(binaries.postgres), '..');

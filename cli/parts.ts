@@ -52,13 +52,15 @@ export interface LogParts {
   readonly codecs: Codecs;
 }
 
-/** Log, schemas and topics, in that order: a partition's first record needs the schema, and the topic. */
+/** Log and schemas, then topics and what stands first in them. */
 export async function startLog(settings: Settings, logger: Logger, waiting: Waiting, log: Log): Promise<LogParts> {
-  const codecs = await untilThere('schema registry', () => createCodecs({ registry: openRegistry(settings) }), waiting);
+  const [codecs] = await Promise.all([
+    untilThere('schema registry', () => createCodecs({ registry: openRegistry(settings) }), waiting),
+    untilThere('log', () => log.ping(), waiting),
+  ]);
   await untilThere(
     'log',
     async () => {
-      await log.ping();
       const made = await log.ensureTopics(topicSpecs(settings.partitions));
       if (made.length > 0) logger.info({ topics: made, partitions: settings.partitions }, 'Made topics.');
       await ensureFirstCuts({ log, codecs, logger, group: 'presence', now: Date.now });
@@ -89,7 +91,8 @@ export async function startDatabase(settings: Settings, logger: Logger, waiting:
     await server?.stop();
   };
   try {
-    await untilThere('database', () => store.migrate(), waiting);
+    // A migration tries for a while by itself; a ping says at once that nobody is there.
+    await untilThere('database', () => store.ping().then(() => store.migrate()), waiting);
   } catch (error) {
     await stop();
     throw error;

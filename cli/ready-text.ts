@@ -1,6 +1,10 @@
 /** What `presence up` prints once it is ready: the URL, how to get a token, two commands to try. */
 import type { Settings } from './config.ts';
 
+const watching = (stream: string): string =>
+  `new (require('ws'))('${stream}','presence.v1')` +
+  `.on('open',function(){this.send(JSON.stringify({type:'subscribe',user_ids:['ada']}))}).on('message',m=>console.log(''+m))`;
+
 export function readyText(settings: Settings, url: string | null, port: number): string {
   if (url === null) {
     return `presence is up: ${settings.roles.join(', ')}. Health and metrics: http://${settings.host}:${port}/readyz, /metrics\n`;
@@ -21,10 +25,11 @@ export function readyText(settings: Settings, url: string | null, port: number):
   lines.push(
     '',
     'Watch ada, as bob (in this folder):',
-    `  node -e "new (require('ws'))('${stream}','presence.v1').on('open',function(){this.send(JSON.stringify({type:'subscribe',user_ids:['ada']}))}).on('message',m=>console.log(''+m))"`,
+    `  node -e "${watching(stream)}"`,
     '',
     'Say that ada is online, for a minute:',
-    `  curl -d '{"device_id":"laptop","session_id":"s1","seq":'$(date +%s)'}' -H 'content-type: application/json' -H "authorization: Bearer ${ada}" ${url}/presence/heartbeat`,
+    `  curl ${url}/presence/heartbeat -H "authorization: Bearer ${ada}" -H 'content-type: application/json' \\`,
+    `    -d '{"device_id":"laptop","session_id":"s1","seq":'$(date +%s)'}'`,
     '',
   );
   return `${lines.join('\n')}\n`;

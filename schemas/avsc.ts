@@ -42,7 +42,7 @@ export function avroType(schema: object): avro.Type {
   return type;
 }
 
-/** What stands between a reader with the schema `reader` and values written with `writer`; null if nothing does (BACKWARD compatible). */
+/** What keeps a reader with the schema `reader` from values written with `writer`; null if nothing does (BACKWARD). */
 export function incompatibility(reader: object, writer: object): string | null {
   try {
     avroType(reader).createResolver(avroType(writer));

@@ -1,10 +1,6 @@
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
-import { schemaRegistryContract } from '../test/contract/schema-registry.contract.ts';
 import { createConfluentRegistry } from './confluent-registry.ts';
-
-const url = process.env.SCHEMA_REGISTRY_URL ?? '';
-if (url !== '') schemaRegistryContract('Confluent API', async () => createConfluentRegistry({ url }));
 
 test('a registry that nobody listens at, or that never answers, is LOG_UNAVAILABLE and worth another try', async () => {
   const silent = createServer(() => {});

@@ -11,7 +11,7 @@ import type { SchemaRegistry } from '../ports/schema-registry.ts';
 import { refused } from './embedded-registry.ts';
 
 export interface ConfluentRegistryOptions {
-  /** Where the API begins, e.g. http://registry:8080/apis/ccompat/v7. A user and password in it are sent as basic authentication. */
+  /** Where the API begins: http://registry:8080/apis/ccompat/v7. User and password in it go as basic authentication. */
   readonly url: string;
   /** How long one request may take, ms. Default 5,000. */
   readonly timeout_ms?: number;

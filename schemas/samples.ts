@@ -1,4 +1,4 @@
-/** One value and more of every schema, with every branch of every union: for tests, and frozen as bytes with each release (released/). */
+/** Values of every schema, every branch of every union among them: for tests, and kept as bytes with each release. */
 import type { SchemaName } from './avsc.ts';
 import type { Delivery, Device, Diff, Interest, PartitionState, Signal, UserState } from './generated.ts';
 import { signal } from './signal.ts';

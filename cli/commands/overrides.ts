@@ -17,8 +17,8 @@ async function find(target: Target, user: string): Promise<OverrideAnswer | null
   return status === 404 ? null : (body as OverrideAnswer);
 }
 
-const line = (user: string, found: OverrideAnswer): string =>
-  `${user}\t${found.state}\t${found.until === null ? 'open' : `until ${found.until}`}\t${found.override_id}${found.reason === null ? '' : `\t${found.reason}`}\n`;
+const line = (user: string, { state, until, override_id, reason }: OverrideAnswer): string =>
+  `${[user, state, until === null ? 'open' : `until ${until}`, override_id, ...(reason === null ? [] : [reason])].join('\t')}\n`;
 
 export function addOverrides(program: Command): void {
   const overrides = program

@@ -1,10 +1,6 @@
 /** `presence replay`: what a restore would read, from the log as it is. Rebuilding into a shadow comes later. */
 import type { Command } from 'commander';
-import { createLogger } from '../../base/logger.ts';
-import { createCodecs } from '../../schemas/codec.ts';
 import { badSettings, readSettings } from '../config.ts';
-import { openLog, openRegistry } from '../parts.ts';
-import { planRestore, restorePlanText } from '../restore-plan.ts';
 import { notYet } from './not-yet.ts';
 
 interface PlanOptions {
@@ -18,7 +14,11 @@ export function addReplay(program: Command): void {
     .description('Says what rebuilding the state would read.')
     .addHelpText(
       'after',
-      '\nThe log is that of KAFKA_BROKERS with SCHEMA_REGISTRY_URL, or the embedded one in DATA_DIR while nothing runs on it.\n\nExample:\n  KAFKA_BROKERS=k1:9092 SCHEMA_REGISTRY_URL=http://r:8081 presence replay plan',
+      `
+The log is that of KAFKA_BROKERS with SCHEMA_REGISTRY_URL, or the embedded one in DATA_DIR while nothing runs on it.
+
+Example:
+  KAFKA_BROKERS=k1:9092 SCHEMA_REGISTRY_URL=http://r:8081 presence replay plan`,
     );
 
   replay
@@ -32,6 +32,11 @@ export function addReplay(program: Command): void {
         throw badSettings(['Which log? Set KAFKA_BROKERS (with SCHEMA_REGISTRY_URL) or DATA_DIR']);
       if (options.partition !== undefined && !/^\d+$/.test(options.partition))
         throw badSettings([`--partition must be a whole number ("${options.partition}")`]);
+      // Loaded only now: drivers take their time.
+      const { createLogger } = await import('../../base/logger.ts');
+      const { createCodecs } = await import('../../schemas/codec.ts');
+      const { openLog, openRegistry } = await import('../parts.ts');
+      const { planRestore, restorePlanText } = await import('../restore-plan.ts');
       const log = await openLog(settings, createLogger({ level: 'warn' }));
       try {
         const codecs = await createCodecs({ registry: openRegistry(settings) });

@@ -3,7 +3,6 @@ import { readdirSync } from 'node:fs';
 import type { Command } from 'commander';
 import { PresenceError } from '../../base/errors.ts';
 import { incompatibility, readSchema, schemaFile, schemaNames } from '../../schemas/avsc.ts';
-import { createConfluentRegistry } from '../../schemas/confluent-registry.ts';
 import { subjects } from '../../schemas/topics.ts';
 
 const released = new URL('../../schemas/released/', import.meta.url);
@@ -53,6 +52,7 @@ export function addSchemas(program: Command): void {
           retriable: false,
         });
       }
+      const { createConfluentRegistry } = await import('../../schemas/confluent-registry.ts');
       const registry = createConfluentRegistry({ url });
       for (const name of schemaNames) {
         const id = await registry.register(subjects[name], readSchema(name));

@@ -11,7 +11,11 @@ export function addSimulate(program: Command): void {
     .argument('[file]', 'the scenario; - reads it from standard input')
     .addHelpText(
       'after',
-      '\nHow a scenario is written: topology/kit/scenario.ts; examples: topology/presence.scenarios.ts.\n\nExample:\n  presence simulate - < scenario.txt',
+      `
+How a scenario is written: topology/kit/scenario.ts; examples: topology/presence.scenarios.ts.
+
+Example:
+  presence simulate - < scenario.txt`,
     )
     .action(async (file: string | undefined) => {
       if (file === undefined)

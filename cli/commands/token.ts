@@ -1,6 +1,5 @@
 /** `presence token`: a token signed with AUTH_JWT_SECRET, to try things with. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { SignJWT } from 'jose';
 import { PresenceError } from '../../base/errors.ts';
 import { ID_PATTERN } from '../../schemas/signal.ts';
 
@@ -31,6 +30,7 @@ export function addToken(program: Command): void {
           help: 'A gateway on loopback without keys takes `dev:<user>` and `dev-admin:<user>` as tokens.',
         });
       }
+      const { SignJWT } = await import('jose');
       const claims = { scope: options.scope, ...(options.tenant === undefined ? {} : { tenant: options.tenant }) };
       const now_s = Math.floor(Date.now() / 1_000);
       const token = new SignJWT(claims)

@@ -1,6 +1,5 @@
 /** `presence up`: flags and variables into settings, signals into an end. */
 import { type Command, Option } from 'commander';
-import { createLogger } from '../../base/logger.ts';
 import { readSettings } from '../config.ts';
 import { type OptionName, type OptionSpec, optionNames, optionSpec } from '../options.ts';
 
@@ -20,6 +19,7 @@ export function addUp(program: Command): void {
     const settings = readSettings({ flags, env: process.env, unknown: strangers(command.args) });
     // Loaded only now: a wrong setting is told at once, and on a machine where a native part cannot load.
     const { up } = await import('../up.ts');
+    const { createLogger } = await import('../../base/logger.ts');
     const logger = createLogger({ level: settings.logLevel });
     const ending = new AbortController();
     const onSignal = (signal: NodeJS.Signals): void => {
