@@ -146,8 +146,13 @@ export class OutboxQueue {
         this.#signals -= 1;
         this.#bytes -= entry.bytes;
         bytes += entry.bytes;
-      } else if (entry.type === 'marker') this.#markerQueued[partition] = false;
+      }
       each(entry);
+      if (entry.type !== 'marker') continue;
+      // A marker ends its partition's part of the batch. Sent again, the batch is written twice; a marker in its middle
+      // would then lie behind newer signals, and its number and hash would be wrong where it lies.
+      this.#markerQueued[partition] = false;
+      return;
     }
   }
 
