@@ -4,12 +4,13 @@
  * A dead letter keeps the record's key, value and headers, and says in more headers why and where from:
  * `reason` (a sentence), `code` (base/errors.ts), `topic`, `partition`, `offset`, and `at`, when it was put
  * aside (RFC 3339). Where the record had a header of one of these names, the record's own is kept under
- * `original-<name>`.
+ * `original-<name>`. A record that is too large to be written again with these headers is put aside without its value, and
+ * says so in `value-left-out`.
  *
  * Delivery: acknowledged before the position passes the record; after a crash in between it is put aside
  * again, so readers tell repeats by (topic, partition, offset).
  */
-import { PresenceError } from '../base/errors.ts';
+import { hasCode, PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { LogProducer, LogRecord, OutRecord, TopicPartition } from '../ports/log.ts';
 import { metrics } from './metrics.ts';
@@ -55,10 +56,27 @@ export async function putAside(letters: readonly DeadLetter[], options: PutAside
   if (first === undefined) return;
   const { from, topic, producer, logger } = options;
   const now = Date.now();
-  await producer.send([{ topic, records: letters.map((letter) => deadLetterRecord(letter, from, now)) }]);
+  const records = letters.map((letter) => deadLetterRecord(letter, from, now));
+  try {
+    await producer.send([{ topic, records }]);
+  } catch (error) {
+    if (!hasCode(error, 'BAD_INPUT')) throw error;
+    for (const record of records) await sendAlone(producer, topic, record);
+  }
   for (const { error } of letters) metrics.deadLetters.inc({ topic: from.topic, code: codeOf(error) });
   logger.warn(
     { ...from, records: letters.length, first: first.record.offset, err: first.error },
     'Records that cannot be used were put aside.',
   );
+}
+
+/** A record as large as the log takes leaves no room for headers: it is put aside without its value, rather than stop the partition. */
+async function sendAlone(producer: Pick<LogProducer, 'send'>, topic: string, record: OutRecord): Promise<void> {
+  try {
+    await producer.send([{ topic, records: [record] }]);
+  } catch (error) {
+    if (!hasCode(error, 'BAD_INPUT')) throw error;
+    const headers = { ...record.headers, 'value-left-out': `${record.value?.length ?? 0} bytes` };
+    await producer.send([{ topic, records: [{ ...record, value: null, headers }] }]);
+  }
 }
