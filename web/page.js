@@ -334,6 +334,7 @@ function notice(text) {
 
 // ---------------------------------------------------------------- by the address
 
+$('name').focus();
 const asked = new URLSearchParams(location.search);
 if (asked.has('user')) {
   signIn(asked.get('user'), asked.get('token') ?? '');

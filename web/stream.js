@@ -32,12 +32,11 @@ export class PresenceStream extends EventTarget {
   #socket = null;
   #retry = null;
   #attempts = 0;
-  #beats = null;
   #kind = 'idle';
 
   constructor() {
     super();
-    this.#beats = setInterval(() => this.beat(), BEAT_MS);
+    setInterval(() => this.beat(), BEAT_MS);
     // Timers of a hidden tab sleep (its answers to the server's pings go on); say so at once when it is looked at again.
     document.addEventListener('visibilitychange', () => this.beat());
     addEventListener('online', () => this.#kind === 'waiting' && this.#open());

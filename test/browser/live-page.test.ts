@@ -51,7 +51,7 @@ await describeWith('The live page', ['browser'], ({ browser: executablePath }) =
   test('two tabs see each other come, change and go', async () => {
     const ada = await tab();
     await ada.fill('#name', 'ada');
-    await ada.click('text=Connect');
+    await ada.click('#sign-in .primary');
     await is(ada, 'online');
     await ada.fill('#watch-name', 'bob, nobody');
     await ada.click('#watch button');
@@ -60,7 +60,7 @@ await describeWith('The live page', ['browser'], ({ browser: executablePath }) =
     const bob = await tab('?user=bob&watch=ada');
     await sees(bob, 'ada', 'online');
     await sees(ada, 'bob', 'online');
-    expect(await (await told(ada, 'bob', 'online')).innerText()).toMatch(/bob[\s\S]*offline →[\s\S]*online[\s\S]*\d+ ms/);
+    expect(await (await told(ada, 'bob', 'online')).textContent()).toMatch(/bob[\s\S]*offline →[\s\S]*online[\s\S]*\d+ ms/);
 
     await bob.click('[data-say=busy]');
     await sees(ada, 'bob', 'busy');
@@ -70,7 +70,7 @@ await describeWith('The live page', ['browser'], ({ browser: executablePath }) =
     await bob.close();
     await sees(ada, 'bob', 'offline');
     expect(await (await told(ada, 'bob', 'offline')).getAttribute('data-cause')).toBe('goodbye');
-    expect(await ada.locator('#people li[data-user=nobody]').innerText()).toMatch(/last seen never/);
+    expect(await ada.locator('#people li[data-user=nobody]').textContent()).toMatch(/last seen never/);
     expect(complaints).toEqual([]);
   });
 
@@ -135,9 +135,9 @@ await describeWith('The live page', ['browser'], ({ browser: executablePath }) =
     const ada = await tab();
     await ada.click('summary');
     await ada.fill('#token', 'no.such.token');
-    await ada.click('text=Connect');
+    await ada.click('#sign-in .primary');
     await ada.waitForSelector('#refused:not([hidden])');
-    expect(await ada.innerText('#refused')).toMatch(/not accepted/);
+    expect(await ada.textContent('#refused')).toMatch(/not accepted/);
 
     const bob = await tab('?user=bob-6&watch=%3Cimg%20src=x%20onerror=alert(1)%3E');
     await bob.waitForSelector('#people li');
