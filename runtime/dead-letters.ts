@@ -70,7 +70,7 @@ export async function putAside(letters: readonly DeadLetter[], options: PutAside
   );
 }
 
-/** A record as large as the log takes leaves no room for headers: it is put aside without its value, rather than stop the partition. */
+/** A record as large as the log takes leaves no room for headers: it is put aside without its value. */
 async function sendAlone(producer: Pick<LogProducer, 'send'>, topic: string, record: OutRecord): Promise<void> {
   try {
     await producer.send([{ topic, records: [record] }]);

@@ -232,7 +232,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
     );
   }
 
-  /** After a fence: a pause, then until the group says that the partition is ours. Otherwise two would fence each other in turn. */
+  /** After a fence: a pause, then until the group says that the partition is ours: two must not fence each other in turn. */
   private async standBack(): Promise<void> {
     const { limits, logger, partition } = this.parts;
     const { signal } = this.stopping;

@@ -92,7 +92,7 @@ export class Writer {
     return this.#keyless % partitions;
   }
 
-  /** Sends what has no answer yet, until all has. Throws the last error when patience ends, BAD_INPUT for what no broker will take. */
+  /** Sends what has no answer yet, until all has. The last error when patience ends, BAD_INPUT for what no broker takes. */
   async write(pending: Pending): Promise<readonly Appended[]> {
     const final = (error: unknown): boolean =>
       error instanceof PresenceError ||
@@ -151,7 +151,7 @@ const sizeOf = ({ key, value, headers }: OutRecord): number =>
   (value?.length ?? 0) +
   Object.entries(headers ?? {}).reduce((sum, [name, header]) => sum + name.length + header.length + 8, 0);
 
-/** The records of one partition in as many batches as it takes: what one transaction says can be more than a broker takes at once. */
+/** The records of one partition in as many batches as it takes: a transaction can say more than a broker takes at once. */
 function pieces(records: readonly OutRecord[]): readonly (readonly OutRecord[])[] {
   const all: OutRecord[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
