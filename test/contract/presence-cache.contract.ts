@@ -116,6 +116,14 @@ export function presenceCacheContract(name: string, factory: CacheFactory): void
       await cache.fill([at(bob, 6, 2)], 5_000);
       expect(await held(bob), 'a fill from behind').toEqual(at(bob, 7, 1).blob);
 
+      const dan = someone();
+      await cache.fill([at(dan, 1, 1)], 5_000);
+      clock += 3_000;
+      await cache.fill([at(dan, 1, 2)], 5_000);
+      expect((await held(dan))?.version, 'a fill of the same record does not prolong the first').toBe(1);
+      clock += 2_000;
+      expect(await held(dan)).toBeNull();
+
       await cache.fill([at(cy, 9, 1)], 5_000);
       clock += 10_000;
       await cache.fill([at(cy, 8, 2)], 5_000);

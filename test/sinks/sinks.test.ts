@@ -76,6 +76,8 @@ test('of a user with many records in a batch the last one is written, with the p
 
 test('progress never runs ahead of the users that it speaks of: it waits for their partition record', async () => {
   world = await createWorld();
+  const rereads = async () => /presence_sink_rereads_total\{sink="cache"\} (\d+)/.exec(await registry.metrics())?.[1];
+  const before = await rereads();
   const cache = createInProcessCache();
   await world.commit([userState('ada')], { open: true });
   world.sinks({ cache });
@@ -85,6 +87,7 @@ test('progress never runs ahead of the users that it speaks of: it waits for the
   await world.commit([userState('bob')], { stamp: T0 });
   await world.committed(sinkGroups.cache, topicNames.state);
   expect((await cache.read([])).progress.get(0)).toMatchObject({ offset: 3, stamp: T0 });
+  expect(await rereads(), 'nothing had to be read again').toBe(before);
 });
 
 test('a store that is away holds up neither the cache nor, when it is back, loses anything', async () => {
