@@ -191,7 +191,8 @@ export async function persist<T>(options: RetryOptions, attempt: () => Promise<T
       return await attempt();
     } catch (error) {
       const closed = options.connection.closed;
-      if (closed || isOurs(error) || options.final?.(error) === true || isForbidden(error) || performance.now() + wait > end) throw error;
+      if (closed || isOurs(error) || options.final?.(error) === true || isForbidden(error) || performance.now() + wait > end)
+        throw error;
       // The coordinator is the right one, it is only not ready with the transaction before.
       if (typeOf(error) !== 'CONCURRENT_TRANSACTIONS') options.connection.forget();
       else wait = FIRST_WAIT_MS / 2;
@@ -201,7 +202,8 @@ export async function persist<T>(options: RetryOptions, attempt: () => Promise<T
 }
 
 /** A bug does not go away by itself. */
-const isOurs = (error: unknown): boolean => error instanceof ReferenceError || error instanceof TypeError || error instanceof RangeError;
+const isOurs = (error: unknown): boolean =>
+  error instanceof ReferenceError || error instanceof TypeError || error instanceof RangeError;
 
 /** kafkajs calls an error what the retry above takes care of: it is warned of by whoever gives up. */
 function toPino(logger: Logger): logCreator {

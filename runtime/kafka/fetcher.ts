@@ -219,7 +219,6 @@ export class Fetcher {
     const positions = [...asked.values()].map(({ source: { topic, partition }, offset }) => ({ topic, partition, offset }));
     const limits = { maxWait_ms: MAX_WAIT_MS, maxBytes: FETCH_BYTES, partitionBytes: PARTITION_BYTES };
     const answers = await this.#connection.send(leader, fetch(positions, limits));
-    const nothing = answers.every(({ data }) => data.length === 0);
     let failed: unknown = null;
     for (const answer of answers) {
       const entry = asked.get(`${answer.topic}/${answer.partition}`);
@@ -232,7 +231,7 @@ export class Fetcher {
         else if (current()) await this.#reset(source, answer);
         continue;
       }
-      const batch = await readAnswer(answer, offset, nothing);
+      const batch = await readAnswer(answer, offset);
       if (batch !== null && current()) source.take(batch, answer.data.length);
     }
     if (failed !== null) throw failed;
@@ -262,18 +261,15 @@ export class Fetcher {
 }
 
 /**
- * What a fetch from `offset` on says of one partition; null if nothing new. `alone`: no partition of that fetch got any
- * data, so that its size was not what kept this one's back.
+ * What a fetch from `offset` on says of one partition; null if nothing new. An empty answer says nothing, not even that there
+ * is nothing: a broker gives one to a client that is over its quota. (After compaction a fetch goes on to the next batch that
+ * is left, and the log's last one always is.)
  */
-export async function readAnswer(answer: FetchAnswer, offset: number, alone: boolean): Promise<LogBatch | null> {
-  const { topic, partition, stable: endOffset, data, aborted } = answer;
+export async function readAnswer(answer: FetchAnswer, offset: number): Promise<LogBatch | null> {
+  const { topic, partition, stable, data, aborted } = answer;
   const { records, nextOffset } = await decodeRecords(data, offset, aborted);
-  if (nextOffset !== null && nextOffset > offset)
-    return { topic, partition, records, nextOffset, endOffset: Math.max(endOffset, nextOffset) };
-  // Compaction may leave nothing at all before the end.
-  if (alone && data.length === 0 && offset < endOffset)
-    return { topic, partition, records: [], nextOffset: endOffset, endOffset };
-  return null;
+  if (nextOffset === null || nextOffset <= offset) return null;
+  return { topic, partition, records, nextOffset, endOffset: Math.max(stable, nextOffset) };
 }
 
 /** `timestamp`: -1 the end (last stable offset), -2 the start, else the first record at or after it; -1 if there is none. */

@@ -27,7 +27,7 @@ export async function readPartition(client: Client, options: ReadOptions): Promi
     const limit = Math.min(to, end);
     const next = (offset: number): Promise<LogBatch> | null => {
       if (offset >= limit) return null;
-      const fetched = persist(retry, () => fetchOne(connection, options, offset));
+      const fetched = persist(retry, () => fetchOne(connection, options, offset, client.patience_ms));
       fetched.catch(() => {}); // it is awaited below, after the batch before it
       return fetched;
     };
@@ -44,14 +44,21 @@ export async function readPartition(client: Client, options: ReadOptions): Promi
   }
 }
 
-async function fetchOne(connection: Connection, { topic, partition }: ReadOptions, offset: number): Promise<LogBatch> {
+async function fetchOne(
+  connection: Connection,
+  { topic, partition }: ReadOptions,
+  offset: number,
+  patience_ms: number,
+): Promise<LogBatch> {
   await connection.prepare([topic]);
   const limits = { maxWait_ms: MAX_WAIT_MS, maxBytes: READ_BYTES, partitionBytes: READ_BYTES };
-  for (;;) {
+  const end = performance.now() + patience_ms;
+  while (performance.now() < end) {
     const [answer] = await connection.send(connection.leaderOf(topic, partition), fetch([{ topic, partition, offset }], limits));
     if (answer === undefined) throw new Error('An empty answer to a fetch.');
     if (answer.errorCode !== 0) throw protocolError(answer.errorCode);
-    const batch = await readAnswer(answer, offset, true);
+    const batch = await readAnswer(answer, offset);
     if (batch !== null) return batch;
   }
+  throw new Error('Nothing comes, though this is not the end.');
 }

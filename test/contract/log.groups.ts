@@ -83,6 +83,39 @@ export function groupLaws({ logs, send }: Subject): void {
     await holder.consumer.close();
   });
 
+  test('wherever a reader seeks, the next batch begins there, while the log grows', async () => {
+    const { log } = logs();
+    const name = await topic(log);
+    const producer = await log.producer();
+    const write = () => producer.send([{ topic: name, records: [record('k', 'x'.repeat(20_000)), record('k', 'y')] }]);
+    for (let i = 0; i < 100; i += 1) await write();
+    let [expected, batches, writing] = [0, 0, true];
+    const faults: string[] = [];
+    const holder: { consumer?: Awaited<ReturnType<Log['consume']>> } = {};
+    holder.consumer = await log.consume({
+      group: group(),
+      topics: [name],
+      onBatch: async ({ records, nextOffset }) => {
+        batches += 1;
+        if (records[0]?.offset !== expected) faults.push(`${records[0]?.offset} instead of ${expected}`);
+        await new Promise((resolve) => setTimeout(resolve, batches % 4));
+        expected = nextOffset;
+        if (batches % 3 === 0 || holder.consumer === undefined) return;
+        expected = (batches * 37) % 150;
+        holder.consumer.seek({ topic: name, partition: 0, offset: expected });
+      },
+    });
+    const writer = (async () => {
+      // The embedded log answers at once: without a pause nothing else would get its turn.
+      for (; writing; await sleep(1)) await write();
+    })();
+    await eventually(() => batches > 60);
+    writing = false;
+    await writer;
+    await holder.consumer.close();
+    expect(faults).toEqual([]);
+  });
+
   test('a batch that is refused comes again, while other partitions go on', async () => {
     const { log } = logs();
     const name = await topic(log, { partitions: 2 });

@@ -156,6 +156,27 @@ await describeWith('The Kafka log through a bad network', ['kafka'], ({ kafka })
     await impatient.close();
   });
 
+  test.each(['AddPartitionsToTxn', 'Produce'] as const)(
+    'a transaction that could not be written (%s) is never seen, not even with the next one',
+    async (api) => {
+      const name = await topic(direct);
+      const impatient = await open(proxy.url, 700);
+      const transactional = await impatient.transactions(randomUUID());
+      await transactional.fence();
+      const commit = (value: string) => transactional.commit([{ topic: name, records: [record('k', value)] }]);
+      await commit('before');
+      for (const [i, fault] of (['drop', 'lose', 'cut'] as const).entries()) {
+        proxy.faults = (exchange) => (exchange.api === api ? fault : undefined);
+        expect(await codeOf(commit(`aborted ${i}`))).toBe('ABORTED');
+        expect(await codeOf(commit(`aborted ${i}`))).toBe('ABORTED');
+        proxy.faults = () => undefined;
+        await commit(`after ${i}`);
+      }
+      expect(textOf(await readAll(direct, name))).toEqual(['before', 'after 0', 'after 1', 'after 2']);
+      await impatient.close();
+    },
+  );
+
   test('who was fenced while its commit was unknown is told so by reopen, and does not fence its heir', async () => {
     const name = await topic(direct);
     const id = randomUUID();

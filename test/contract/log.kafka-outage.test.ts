@@ -1,0 +1,143 @@
+/** The broker itself goes away: killed and started again on the same data, or silent; and a member whom its group has lost. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasCode } from '../../base/errors.ts';
+import { silentLogger } from '../../base/logger.ts';
+import type { Log, LogBatch, TopicPartition } from '../../ports/log.ts';
+import { createKafkaLog } from '../../runtime/log-kafka.ts';
+import { type KafkaProxy, kafkaProxy } from '../proxy/kafka-proxy.ts';
+import { isSkipped, type KafkaPart, kafka } from '../stack/index.ts';
+import { describeWith, skipSuite } from '../stack/suite.ts';
+import { codeOf, eventually, placeOf, readAll, record, textOf, topic } from './log.kit.ts';
+
+const broker = await kafka();
+if (isSkipped(broker)) skipSuite('The Kafka log while its broker is away', broker.skipped);
+else describe('The Kafka log while its broker is away', () => brokerAway(broker));
+
+function brokerAway(part: KafkaPart): void {
+  let log: Log;
+  beforeAll(async () => {
+    log = await createKafkaLog({ brokers: part.brokers, clientId: 'outage', logger: silentLogger });
+  });
+  afterAll(async () => {
+    await log?.close();
+    await part?.stop();
+  });
+
+  /** Writes a number after the other, each as often as it takes. */
+  function write(send: (value: string) => Promise<unknown>) {
+    const state = { stop: false, count: 0 };
+    const done = (async () => {
+      for (; !state.stop; state.count += 1) {
+        while ((await codeOf(send(String(state.count)))) !== 'resolved');
+        await sleep(10);
+      }
+    })();
+    return { state, done };
+  }
+
+  test.each([
+    ['is killed and comes back 5 s later', 5_000, () => part.kill(), () => part.restart()],
+    ['says nothing for 8 s', 8_000, () => part.pause(), () => part.resume()],
+  ] as const)(
+    'nothing is lost or doubled when the broker %s',
+    async (_, away_ms, leave, back) => {
+      const [plain, atomic] = [await topic(log), await topic(log)];
+      const seen: string[] = [];
+      const onBatch = async ({ records }: LogBatch): Promise<void> => void seen.push(...textOf(records));
+      const follower = await log.follow({ topics: [plain], from: 'start', onBatch });
+      const revoked: TopicPartition[] = [];
+      let consumed = 0;
+      const consumer = await log.consume({
+        group: randomUUID(),
+        topics: [plain],
+        onRevoked: async (partitions) => void revoked.push(...partitions),
+        onBatch: async ({ nextOffset }) => {
+          consumed = nextOffset;
+        },
+      });
+      const producer = await log.producer();
+      // The same array again, as it was: what the broker has of it already is not doubled.
+      let batches = [{ topic: plain, records: [record('k', '')] }];
+      const plainWriter = write((value) => {
+        if (String(batches[0]?.records[0]?.value) !== value) batches = [{ topic: plain, records: [record('k', value)] }];
+        return producer.send(batches);
+      });
+      const transactional = await log.transactions(randomUUID());
+      await transactional.fence();
+      const atomicWriter = write(async (value) => {
+        try {
+          await transactional.commit([{ topic: atomic, records: [record('k', value)] }]);
+        } catch (error) {
+          if (!hasCode(error, 'COMMIT_UNKNOWN', 'FENCED')) throw error;
+          // Fenced by its own timeout, maybe: the broker aborts what is open for more than 10 s.
+          while ((await codeOf(hasCode(error, 'FENCED') ? transactional.fence() : transactional.reopen())) !== 'resolved');
+          const there = textOf(await readAll(log, atomic));
+          if (there.at(-1) !== value) throw error;
+        }
+      });
+      await eventually(() => plainWriter.state.count > 20 && atomicWriter.state.count > 20);
+      await leave();
+      await sleep(away_ms);
+      await back();
+      const [plainBefore, atomicBefore] = [plainWriter.state.count, atomicWriter.state.count];
+      await eventually(() => plainWriter.state.count > plainBefore + 20 && atomicWriter.state.count > atomicBefore + 20, 40_000);
+      plainWriter.state.stop = true;
+      atomicWriter.state.stop = true;
+      await Promise.all([plainWriter.done, atomicWriter.done]);
+      const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i));
+      expect(textOf(await readAll(log, plain))).toEqual(numbers(plainWriter.state.count));
+      expect(textOf(await readAll(log, atomic))).toEqual(numbers(atomicWriter.state.count));
+      await eventually(() => seen.length === plainWriter.state.count && consumed === plainWriter.state.count);
+      expect(seen).toEqual(numbers(plainWriter.state.count));
+      expect(consumer.assignment.length).toBe(1);
+      await consumer.close();
+      await follower.close();
+    },
+    120_000,
+  );
+}
+
+await describeWith('A member whom its group has lost', ['kafka'], ({ kafka: address }) => {
+  let proxy: KafkaProxy;
+  let direct: Log;
+  let log: Log;
+  beforeAll(async () => {
+    proxy = await kafkaProxy(address);
+    direct = await createKafkaLog({ brokers: [address], clientId: 'direct', logger: silentLogger });
+    log = await createKafkaLog({ brokers: [proxy.url], clientId: 'lost', logger: silentLogger, patience_ms: 500 });
+  });
+  afterAll(async () => {
+    await log?.close();
+    await direct?.close();
+    await proxy?.close();
+  });
+
+  test('is told so, cannot commit, and comes back when it can', async () => {
+    const name = await topic(direct, { partitions: 4 });
+    const group = randomUUID();
+    const events: string[] = [];
+    const one = await log.consume({
+      group,
+      topics: [name],
+      onAssigned: async (partitions) => void events.push(`assigned ${partitions.length}`),
+      onRevoked: async (partitions) => void events.push(`revoked ${partitions.length}`),
+      onBatch: async () => {},
+    });
+    await eventually(() => events.length === 1);
+    const two = await direct.consume({ group, topics: [name], onBatch: async () => {} });
+    await eventually(() => one.assignment.length === 2 && two.assignment.length === 2);
+    const held = one.assignment.map((place) => ({ ...place, offset: 0 }));
+    proxy.down = true;
+    await eventually(() => two.assignment.length === 4, 30_000);
+    await eventually(() => one.assignment.length === 0, 30_000);
+    expect(events).toEqual(['assigned 4', 'revoked 2', 'revoked 2']);
+    expect(await codeOf(one.commit(held))).toBe('FENCED');
+    proxy.down = false;
+    await eventually(() => one.assignment.length === 2 && two.assignment.length === 2, 30_000);
+    expect(new Set([...one.assignment, ...two.assignment].map(placeOf)).size).toBe(4);
+    await one.close();
+    await two.close();
+  });
+});
