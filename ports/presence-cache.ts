@@ -61,7 +61,11 @@ export interface PresenceCache {
    * Writes what is newer by (epoch, offset) than what is there, then the progress; each key at most once among
    * writes and erasures. Rejects with STORE_UNAVAILABLE.
    */
-  apply(writes: readonly StateWrite[], progress: readonly ProgressWrite[], erasures?: readonly StateErasure[]): Promise<readonly Gap[]>;
+  apply(
+    writes: readonly StateWrite[],
+    progress: readonly ProgressWrite[],
+    erasures?: readonly StateErasure[],
+  ): Promise<readonly Gap[]>;
   read(keys: readonly string[]): Promise<CacheRead>;
   /** Fills from the database what the cache lacks, for `ttl_ms`; never over a newer one. */
   fill(writes: readonly StateWrite[], ttl_ms: number): Promise<void>;

@@ -14,7 +14,7 @@ export interface StateRow {
   readonly offset: number;
 }
 
-/** A row that the database refuses however often it is tried (a value it cannot hold): for presence.dlq. The others are written. */
+/** A row with a value that the database cannot hold, however often it is tried: for presence.dlq. The others are written. */
 export interface Refused<R> {
   readonly row: R;
   readonly reason: string;
@@ -50,7 +50,7 @@ export interface StoreRead {
   readonly progress: ReadonlyMap<number, Progress>;
 }
 
-/** Methods reject with STORE_UNAVAILABLE (retriable) when the database cannot be reached; 40001 and lost connections are retried inside. */
+/** Methods reject with STORE_UNAVAILABLE (retriable) when it cannot be reached; 40001 and lost connections are retried inside. */
 export interface PresenceStore {
   /** Brings the schema up to date. Safe when several processes do so at once. */
   migrate(): Promise<void>;

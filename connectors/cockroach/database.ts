@@ -57,7 +57,10 @@ export class Database {
     this.pools = { read: pool('read'), write: pool('write') };
   }
 
-  /** Runs `work` on one connection; again after a lost race or connection. A write that is refused (errors.ts) throws the database's own error, a read BAD_INPUT. */
+  /**
+   * Runs `work` on one connection; again after a lost race or connection. A write that is refused (errors.ts)
+   * throws the database's own error, a read BAD_INPUT.
+   */
   async run<T>(use: Use, op: string, work: (client: pg.ClientBase) => Promise<T>): Promise<T> {
     const done = seconds.startTimer({ op });
     const backoff = new Backoff({ first_ms: 20, max_ms: 500 });

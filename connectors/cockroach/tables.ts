@@ -8,7 +8,7 @@ import { type Column, insertInto } from './columns.ts';
 /** contract.md, "Tables and keys". */
 export const precedence: Readonly<Record<Source, number>> = { manual: 3, app: 2, inferred: 1 };
 
-/** A device that does not count any more is forgotten after 10 minutes; a row left behind by any accident is cleaned up after this. */
+/** A device that counts no more is forgotten after 10 minutes; a row left behind by any accident is cleaned up after this. */
 export const DEVICE_ROW_TTL_MS = 60 * 60_000;
 
 const orNull = (ms: number): number | null => (ms === 0 ? null : ms);

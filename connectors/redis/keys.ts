@@ -1,4 +1,4 @@
-/** Names and encodings in Redis (contract.md, "Tables and keys"); the braces are literal, so that a cluster spreads the shards. */
+/** Names and encodings in Redis (contract.md, "Tables and keys"); literal braces let a cluster spread the shards. */
 import { partitionOf } from '../../base/murmur2.ts';
 import type { Progress } from '../../ports/presence-cache.ts';
 import type { PresenceBlob } from '../../schemas/presence.ts';

@@ -81,7 +81,7 @@ export function presenceStoreContract(name: string, url: string): void {
       }
     });
 
-    test('devices have a row each, the override is the row `manual`, and rows of forgotten devices go with the next record', async () => {
+    test('devices have a row each, the override is the row `manual`, forgotten devices go with the next record', async () => {
       const key = someone();
       const away = device('phone', { state: 'away', source: 'app', forget_lease: 600_000 });
       await store.applyStates(

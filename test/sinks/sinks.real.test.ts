@@ -69,7 +69,7 @@ function suite(cachePart: Part, storePart: Part): void {
       expect(settled[0]).toEqual(settled[1]);
     });
 
-    test('a Redis that is killed, and comes back, has everything that was written meanwhile; the database did not wait', async () => {
+    test('a Redis that is killed and comes back has all that was written meanwhile; the database did not wait', async () => {
       await cachePart.kill();
       await writeAll();
       await allIn(store);

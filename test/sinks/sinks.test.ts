@@ -121,7 +121,7 @@ test('a store that is away holds up neither the cache nor, when it is back, lose
   await until(() => sinks.status().every(({ state, lag }) => state === 'running' && lag === 0));
 });
 
-test('what cannot be decoded or written goes to presence.dlq byte for byte, with reason and place, and stops nothing', async () => {
+test('what cannot be decoded or written goes to presence.dlq as it was, with reason and place, and stops nothing', async () => {
   world = await createWorld();
   const store = memoryStore();
   store.refuses = (id) => id === 'eve';
