@@ -64,7 +64,7 @@ export class PartitionClock implements Clocks {
   /** Moves time on to `stamp`, not below the present one. */
   to(stamp: number): void {
     const step = stamp - this.stamp;
-    const left = step < this.settle ? step : this.settle;
+    const left = Math.min(step, this.settle);
     this.stamp = stamp;
     this.settle -= left;
     this.lease += step - left;

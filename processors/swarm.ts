@@ -158,45 +158,36 @@ class Swarm {
       at -= this.odds[one];
       return at < 0;
     });
-    switch (kind) {
-      case 'hello':
-      case 'restated':
-        return this.hello(kind === 'restated');
-      case 'heartbeat':
-      case 'http':
-        return this.heartbeat(kind === 'http');
-      case 'goodbye':
-      case 'silence':
-        return this.leave(kind);
-      case 'override':
-        return this.override();
-      case 'clear':
-        return this.push({
-          kind: 'override_cleared',
-          user_id: this.user(),
-          override_id: this.rnd() < 0.5 ? null : this.pick(['o1', 'o2']),
-          ...this.written(),
-        });
-      case 'marker':
-        return this.marker();
-      case 'resend':
-        return this.resend();
-      case 'epoch':
-        return this.push({ kind: 'cut', epoch: 1 + this.below(5) });
-      case 'gatewaySwitch':
-        return this.switchGateway();
-      case 'hole':
-        this.time += 1_501 + this.below(this.pick([10, 2_000, 60_000]));
-        return this.push({ kind: 'tick' });
-      case 'leap':
-        this.time -= 1_001 + this.below(this.pick([10, 5_000, 100_000]));
-        return this.push({ kind: 'tick' });
-      case 'quiet':
-        return this.pass(500_000 + this.below(300_000));
-      default:
-        return this.push({ kind: 'tick' });
-    }
+    this.does[kind ?? 'tick']();
   }
+
+  private readonly does: Readonly<Record<Kind, () => void>> = {
+    hello: () => this.hello(false),
+    restated: () => this.hello(true),
+    heartbeat: () => this.heartbeat(false),
+    http: () => this.heartbeat(true),
+    goodbye: () => this.leave('goodbye'),
+    silence: () => this.leave('silence'),
+    override: () => this.override(),
+    clear: () => {
+      const override_id = this.rnd() < 0.5 ? null : this.pick(['o1', 'o2']);
+      this.push({ kind: 'override_cleared', user_id: this.user(), override_id, ...this.written() });
+    },
+    marker: () => this.marker(),
+    resend: () => this.resend(),
+    epoch: () => this.push({ kind: 'cut', epoch: 1 + this.below(5) }),
+    gatewaySwitch: () => this.switchGateway(),
+    hole: () => {
+      this.time += 1_501 + this.below(this.pick([10, 2_000, 60_000]));
+      this.push({ kind: 'tick' });
+    },
+    leap: () => {
+      this.time -= 1_001 + this.below(this.pick([10, 5_000, 100_000]));
+      this.push({ kind: 'tick' });
+    },
+    quiet: () => this.pass(500_000 + this.below(300_000)),
+    tick: () => this.push({ kind: 'tick' }),
+  };
 
   private user(): string {
     return `u${this.below(this.users)}`;

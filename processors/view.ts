@@ -43,10 +43,9 @@ export class Decision {
     this.nowSource = emitted.source;
   }
 
-  /** Takes a view worked out anew. */
+  /** Takes a state that is another than the one decided before, and why. */
   decide(state: State, source: Source, reason: Reason): void {
     this.nowSource = source;
-    if (state === this.now) return;
     this.now = state;
     this.cause = reason.cause;
     this.at = reason.at;

@@ -18,7 +18,7 @@ const codec: LawCodec = {
 };
 
 const one = process.env['LAWS_SEED'];
-const count = Number(process.env['LAWS_SEEDS'] ?? 300);
+const count = Number(process.env['LAWS_SEEDS'] ?? 200);
 const from = Number(process.env['LAWS_FROM'] ?? 1);
 const records = Number(process.env['LAWS_RECORDS'] ?? 200);
 const seeds = one === undefined ? Array.from({ length: count }, (_, i) => from + i) : [Number(one)];

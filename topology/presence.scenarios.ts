@@ -142,11 +142,19 @@ export const scenarios: readonly Scenario[] = [
       = 3.1s ada busy>away v3 signal app
       4s    tick`,
     'seq 0 is the first there can be': `
-      0s    ada/phone heartbeat busy seq=0 ttl=60s
-      = 0s ada offline>busy v1 signal app
-      1s    ada/phone heartbeat away seq=0 ttl=60s
-      2s    tick
-      : ada phone.seq=0 state=busy`,
+      0s    g1 lives
+      0.1s  ada/phone hello
+      = 0.1s ada offline>online v1 signal inferred
+      1s    ada/phone heartbeat busy seq=0
+      = 1s ada online>busy v2 signal app
+      2s    ada/phone heartbeat away seq=0
+      3s    tick
+      : ada phone.seq=0 state=busy
+      4s    bob/phone heartbeat busy seq=0 ttl=60s
+      = 4s bob offline>busy v1 signal app
+      5s    bob/phone heartbeat away seq=0 ttl=60s
+      6s    tick
+      : bob phone.seq=0 state=busy`,
     'a heartbeat without a state keeps what the session last said': `
       0s    g1 lives
       0.1s  ada/phone hello dnd
@@ -159,6 +167,7 @@ export const scenarios: readonly Scenario[] = [
       0s    g1 lives
       0.1s  ada/phone hello s1 c1
       = 0.1s ada offline>online v1 signal inferred
+      1.1s  ada/phone heartbeat seq=7 c1
       2.1s  ada/phone hello s2 c2
       ! lost g1 ada/phone c1
       3.1s  ada/phone heartbeat busy s1 seq=9 c1
@@ -295,6 +304,15 @@ export const scenarios: readonly Scenario[] = [
       1.7s  ada/phone heartbeat offline ttl=1s
       = 2s ada online>offline v2 goodbye inferred
       4s    tick`,
+    'coming back ends the grace: the next goodbye begins its own': `
+      0s    g1 lives
+      0.1s  ada/phone hello
+      = 0.1s ada offline>online v1 signal inferred
+      5s    ada/phone goodbye
+      5.5s  ada/phone hello c2
+      5.8s  ada/phone goodbye c2
+      = 6.8s ada online>offline v2 goodbye inferred
+      8s    tick`,
     'coming back within the grace in the same session keeps state and source': `
       0s    g1 lives
       0.1s  ada/phone hello dnd
@@ -492,6 +510,14 @@ export const scenarios: readonly Scenario[] = [
       = 1s ada busy>offline v2 ttl inferred
       2s    tick
       : ada source=inferred others.source=inferred`,
+    'the highest of the living devices speaks, whichever came first': `
+      0s    ada/phone heartbeat away ttl=60s
+      = 0s ada offline>away v1 signal app
+      1s    ada/laptop heartbeat dnd ttl=60s
+      = 1s ada away>dnd v2 signal app
+      2s    ada/tv heartbeat online ttl=60s
+      3s    tick
+      : ada state=dnd`,
     'the effective state falls back to the next device': `
       0s    ada/phone heartbeat dnd ttl=5s
       = 0s ada offline>dnd v1 signal app
@@ -644,7 +670,7 @@ export const scenarios: readonly Scenario[] = [
       1.0s  ada/phone heartbeat away ttl=60s
       1.05s ada/phone heartbeat dnd ttl=60s
       = 1.05s ada busy>dnd v2 signal app
-      1.1s  ada/phone heartbeat dnd ttl=60s
+      1.1s  ada/laptop heartbeat dnd ttl=60s
       1.19s tick
       1.2s  tick`,
     'a state that is back where it was says nothing': `
@@ -656,10 +682,10 @@ export const scenarios: readonly Scenario[] = [
       2s    tick
       : ada version=1 since=0s`,
     'a cut lies at multiples of 200 ms, not 200 ms after the first change': `
-      0.39s ada/phone heartbeat busy ttl=60s
-      = 0.39s ada offline>busy v1 signal app
-      0.41s ada/phone heartbeat away ttl=60s
-      = 0.41s ada busy>away v2 signal app
+      0.19s ada/phone heartbeat busy ttl=60s
+      = 0.19s ada offline>busy v1 signal app
+      0.21s ada/phone heartbeat away ttl=60s
+      = 0.21s ada busy>away v2 signal app
       1s    tick`,
     'a deadline is inside the window: it bears its own time, and the cut comes before what lies behind it': `
       0s    ada/phone heartbeat busy ttl=1s
@@ -671,10 +697,9 @@ export const scenarios: readonly Scenario[] = [
     'a deadline fires before the record that bears the same stamp': `
       0s    ada/phone heartbeat dnd ttl=1s
       = 0s ada offline>dnd v1 signal app
-      1s    ada/phone heartbeat ttl=1s
-      1.5s  tick
-      : ada version=1
-      = 2s ada dnd>offline v2 ttl inferred
+      1s    ada/phone heartbeat s2 ttl=1s     // too late to keep the state
+      = 1s ada dnd>online v2 signal inferred
+      = 2s ada online>offline v3 ttl inferred
       3s    tick`,
     'diffs of a cut are in order of user id': `
       0s    bob/phone heartbeat ttl=60s
@@ -757,6 +782,15 @@ export const scenarios: readonly Scenario[] = [
   }),
 
   ...group('Replay', {
+    'a beat that no record held is not lost by a restart': `
+      0s    ada/phone heartbeat busy ttl=5s
+      = 0s ada offline>busy v1 signal app
+      3s    ada/phone heartbeat ttl=5s
+      3.5s  tick
+      3.6s  restart
+      = 8s ada busy>offline v2 ttl inferred
+      9s    tick
+      : ada last_seen=3s phone.seq=2`,
     'a restart in the middle of everything changes nothing': `
       0s    g1 lives
       0.1s  ada/phone hello busy
@@ -764,7 +798,8 @@ export const scenarios: readonly Scenario[] = [
       1s    ada/phone heartbeat ttl=30s
       2s    restart
       3s    ada/phone goodbye
-      3.5s  restart
+      3.5s  tick
+      3.6s  restart
       = 4s ada busy>offline v2 goodbye inferred
       5s    tick
       6s    restart

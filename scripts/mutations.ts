@@ -1,0 +1,76 @@
+/**
+ * Breaks each rule of presence once and runs the scenarios on it (topology/mutations.ts): `npm run mutations`.
+ *
+ * Each mutation is made in a copy of the pure folders under the system's temporary folder. Exit 1 if one is
+ * noticed by no scenario. Writes docs/mutations.md. A part of a mutation's text as argument runs those only, and writes nothing.
+ */
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { play as Play, tidy as Tidy } from '../topology/kit/scenario.ts';
+import type { presence as Presence } from '../topology/presence.ts';
+import { type Mutation, mutations } from '../topology/mutations.ts';
+import { scenarios } from '../topology/presence.scenarios.ts';
+
+const root = resolve(import.meta.dirname, '..');
+
+/** The titles of the scenarios that fail on a broken copy; what it throws counts as failing. */
+async function noticedBy(mutation: Mutation): Promise<{ readonly group: readonly string[]; readonly others: number }> {
+  const copy = mkdtempSync(join(tmpdir(), 'presence-mutation-'));
+  try {
+    for (const folder of ['processors', 'topology', 'schemas', 'base'])
+      cpSync(join(root, folder), join(copy, folder), { recursive: true });
+    writeFileSync(join(copy, 'package.json'), '{"type":"module"}');
+    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+    const file = join(copy, mutation.file);
+    const source = readFileSync(file, 'utf8');
+    if (source.split(mutation.find).length !== 2)
+      throw new Error(`${mutation.file} does not hold exactly once: ${mutation.find}`);
+    writeFileSync(
+      file,
+      source.replace(mutation.find, () => mutation.replace),
+    );
+    const load = (path: string): Promise<unknown> => import(pathToFileURL(join(copy, path)).href);
+    const { presence } = (await load('topology/presence.ts')) as { presence: typeof Presence };
+    const { play, tidy } = (await load('topology/kit/scenario.ts')) as { play: typeof Play; tidy: typeof Tidy };
+    const failing = scenarios.filter(({ table }) => {
+      try {
+        return play(presence, table) !== tidy(table);
+      } catch {
+        return true;
+      }
+    });
+    const group = failing.filter(({ rule }) => rule === mutation.rule).map(({ title }) => title);
+    return { group, others: failing.length - group.length };
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+const wanted = process.argv[2];
+const chosen = mutations.filter(({ rule, breaks }) => wanted === undefined || `${rule} ${breaks}`.includes(wanted));
+const rows: string[] = [];
+let survivors = 0;
+for (const mutation of chosen) {
+  const { group, others } = await noticedBy(mutation);
+  if (group.length === 0) survivors += 1;
+  const noticed =
+    group.length === 0 ? '**none**' : `${group[0]}${group.length + others > 1 ? ` (and ${group.length + others - 1} more)` : ''}`;
+  rows.push(`| ${mutation.rule} | ${mutation.breaks} | \`${mutation.file}\` | ${noticed} |`);
+  if (group.length === 0)
+    console.log(`Not noticed by the scenarios of "${mutation.rule}" (${others} others did): ${mutation.breaks}`);
+}
+console.log(`${chosen.length} mutations, ${chosen.length - survivors} noticed by a scenario of their rule.`);
+if (wanted === undefined) {
+  const head = [
+    '# Every rule of presence, broken once',
+    '',
+    `Written by \`npm run mutations\` (topology/mutations.ts): ${chosen.length} mutations, ${chosen.length - survivors} noticed by a scenario of their rule.`,
+    '',
+    '| Rule | Broken so that | In | Noticed by |',
+    '| --- | --- | --- | --- |',
+  ];
+  writeFileSync(join(root, 'docs/mutations.md'), `${[...head, ...rows].join('\n')}\n`);
+}
+process.exitCode = survivors === 0 ? 0 : 1;
