@@ -3,7 +3,7 @@
  * info = an action finished; debug = the rest. A sentence with capital and full stop, fields apart,
  * never one line per record above debug.
  */
-import { pino, type Logger as PinoLogger } from 'pino';
+import { type Logger as PinoLogger, pino } from 'pino';
 
 export type Logger = PinoLogger;
 

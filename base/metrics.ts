@@ -4,18 +4,25 @@
  *
  * Names: presence_<name>_<unit>[_total]. No user ids in labels. Per batch, never per record.
  */
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 export const registry = new Registry();
 
+// The process itself: CPU, memory, event loop lag, collections.
+collectDefaultMetrics({ register: registry });
+
 export function counter<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {
   const known = registry.getSingleMetric(name);
-  return known !== undefined ? (known as Counter<L>) : new Counter({ name, help, labelNames: [...labelNames], registers: [registry] });
+  return known !== undefined
+    ? (known as Counter<L>)
+    : new Counter({ name, help, labelNames: [...labelNames], registers: [registry] });
 }
 
 export function gauge<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> {
   const known = registry.getSingleMetric(name);
-  return known !== undefined ? (known as Gauge<L>) : new Gauge({ name, help, labelNames: [...labelNames], registers: [registry] });
+  return known !== undefined
+    ? (known as Gauge<L>)
+    : new Gauge({ name, help, labelNames: [...labelNames], registers: [registry] });
 }
 
 /** Buckets in the metric's own unit; by default seconds from 1 ms to 30 s. */

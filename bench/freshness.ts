@@ -66,7 +66,11 @@ async function online(cluster: Cluster, done: { value: boolean }): Promise<numbe
   const said = new Map<string, number>();
   const samples: number[] = [];
   const watcher = new LoadClient({
-    user: 'watcher', device: 'w', gateways: [gateway], watch: names, bind: false,
+    user: 'watcher',
+    device: 'w',
+    gateways: [gateway],
+    watch: names,
+    bind: false,
     onDiff: (diff, received) => {
       const at = said.get(diff.user_id);
       if (diff.to !== 'online' || at === undefined) return;
@@ -104,7 +108,11 @@ async function untilOffline(cluster: Cluster, users: readonly string[], hurt: ()
   const left = new Set(users);
   let hurtAt = Number.POSITIVE_INFINITY;
   const watcher = new LoadClient({
-    user: 'watcher', device: 'w', gateways: [cluster.of('gateway')[0]!.url], watch: users, bind: false,
+    user: 'watcher',
+    device: 'w',
+    gateways: [cluster.of('gateway')[0]!.url],
+    watch: users,
+    bind: false,
     onDiff: (diff, received) => {
       if (diff.to === 'offline' && left.delete(diff.user_id)) samples.push(received - hurtAt);
     },
@@ -141,6 +149,24 @@ async function lostGateway(cluster: Cluster): Promise<number[]> {
   return samples;
 }
 
+/** Of one role: CPU-seconds used, and the mean of what it measures of itself, ms. */
+async function inside(url: string): Promise<Record<string, number>> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const sum = (name: string): number =>
+    [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? ([0-9.e+-]+)$`, 'gm'))].reduce(
+      (total, match) => total + Number(match[1]),
+      0,
+    );
+  const mean = (name: string): number => Math.round((sum(`${name}_sum`) / sum(`${name}_count`)) * 10_000) / 10;
+  return {
+    cpu_s: Math.round(sum('process_cpu_seconds_total')),
+    commit_ms: mean('presence_commit_seconds'),
+    tick_late_ms: mean('presence_tick_lateness_seconds'),
+    outbox_ms: mean('presence_outbox_batch_seconds'),
+    loop_lag_ms: Math.round(sum('nodejs_eventloop_lag_p99_seconds') * 1_000),
+  };
+}
+
 say('Starting Kafka, schema registry, PostgreSQL, Redis and three roles.');
 const cluster = await startCluster({ topology: 1, sinks: 1, gateway: 1 });
 const clients = Array.from(
@@ -153,9 +179,14 @@ const done = { value: false };
 const started = performance.now();
 const saying = load(clients, () => done.value);
 await sleep(5_000);
-const samples = { online: await online(cluster, { value: false }), frozen: await frozen(cluster), gateway: await lostGateway(cluster) };
+const samples = {
+  online: await online(cluster, { value: false }),
+  frozen: await frozen(cluster),
+  gateway: await lostGateway(cluster),
+};
 done.value = true;
 const said = await saying;
+for (const role of cluster.roles.slice(0, 3)) say(`${role.description}: ${JSON.stringify(await inside(role.url))}`);
 const result = {
   machine: `${cpus().length} x ${cpus()[0]?.model}, Node ${process.version}`,
   signals_per_s: Math.round(said / ((performance.now() - started) / 1_000)),

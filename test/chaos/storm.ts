@@ -3,11 +3,12 @@
  * the topology is paused for 20 s. Clients keep living all the time, so whoever is declared offline, other than
  * a client of a gateway that died, is a false offline.
  */
-import type { Diff } from '../../schemas/generated.ts';
+
 import { createLogger } from '../../base/logger.ts';
 import { createKafkaLog } from '../../runtime/log-kafka.ts';
 import { createCodecs } from '../../schemas/codec.ts';
 import { createConfluentRegistry } from '../../schemas/confluent-registry.ts';
+import type { Diff } from '../../schemas/generated.ts';
 import { BackgroundClient } from '../load/background.ts';
 import { LoadClient } from '../load/client.ts';
 import { type Cluster, type Role, startCluster } from '../load/cluster.ts';
@@ -121,8 +122,15 @@ class Storm {
   /** Offlines of clients that lived, by the log. */
   falseOfflines(diffs: readonly Diff[]): string[] {
     return diffs
-      .filter((diff) => diff.to === 'offline' && !(this.excused.get(diff.user_id) ?? []).some((death) => diff.at >= death - 1_000 && diff.at <= death + EXCUSED_MS))
-      .map((diff) => `false offline: ${diff.user_id} at ${new Date(diff.at).toISOString()}, ${diff.cause}, version ${diff.version}, input offset ${diff.offset}`);
+      .filter(
+        (diff) =>
+          diff.to === 'offline' &&
+          !(this.excused.get(diff.user_id) ?? []).some((death) => diff.at >= death - 1_000 && diff.at <= death + EXCUSED_MS),
+      )
+      .map(
+        (diff) =>
+          `false offline: ${diff.user_id} at ${new Date(diff.at).toISOString()}, ${diff.cause}, version ${diff.version}, input offset ${diff.offset}`,
+      );
   }
 }
 
@@ -146,7 +154,12 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
     await storm.connect();
     const load = storm.load();
     await sleep(CALM_MS);
-    const order = [...cluster.of('gateway').slice(0, 1), ...cluster.of('topology'), ...cluster.of('sinks'), ...cluster.of('gateway').slice(1)];
+    const order = [
+      ...cluster.of('gateway').slice(0, 1),
+      ...cluster.of('topology'),
+      ...cluster.of('sinks'),
+      ...cluster.of('gateway').slice(1),
+    ];
     for (let i = 0; i < options.kills; i++) await storm.kill(order[i % order.length]!);
     for (let i = 0; i < options.brokerRestarts; i++) await storm.restartBroker();
     for (let i = 0; i < options.pauses; i++) await storm.pauseTopology();
@@ -162,7 +175,13 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
     for (const client of storm.background) client.stop();
     for (const client of storm.clients) client.close();
     await log.close();
-    return { faults: all, transitions: diffs.length, said: storm.said, kills: options.kills, seconds: Math.round((performance.now() - started) / 1_000) };
+    return {
+      faults: all,
+      transitions: diffs.length,
+      said: storm.said,
+      kills: options.kills,
+      seconds: Math.round((performance.now() - started) / 1_000),
+    };
   } finally {
     await cluster.stop();
   }

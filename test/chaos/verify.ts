@@ -50,7 +50,8 @@ export async function readPartitionStates({ log, codecs }: Pick<Evidence, 'log' 
       onBatch: async (batch) => {
         await codecs.prepare(batch.records.map((record) => record.value));
         for (const record of batch.records) {
-          if (record.key?.toString().startsWith('#') && record.value !== null) states[partition] = codecs.partitionState.decode(record.value);
+          if (record.key?.toString().startsWith('#') && record.value !== null)
+            states[partition] = codecs.partitionState.decode(record.value);
         }
       },
     });
@@ -67,7 +68,8 @@ function faultsOfDiffs(diffs: readonly Diff[]): { faults: string[]; last: Map<st
   for (const diff of diffs.filter(isOwn)) {
     const before = last.get(diff.user_id);
     const expected = before === undefined || before.epoch !== diff.epoch ? 1 : before.version + 1;
-    if (diff.version !== expected) faults.push(`log: ${diff.user_id} has version ${diff.version} where ${expected} should be (epoch ${diff.epoch})`);
+    if (diff.version !== expected)
+      faults.push(`log: ${diff.user_id} has version ${diff.version} where ${expected} should be (epoch ${diff.epoch})`);
     if (before !== undefined && before.to !== diff.from) {
       faults.push(`log: ${diff.user_id} version ${diff.version} goes from ${diff.from}, but was ${before.to}`);
     }
@@ -91,13 +93,18 @@ async function faultsOfDatabase(databaseUrl: string, last: ReadonlyMap<string, D
       }
       highest.set(row.user_id, Math.max(highest.get(row.user_id) ?? 0, Number(row.highest)));
     }
-    const users = await client.query<{ user_id: string; state: string; version: string }>('SELECT user_id, state, version FROM presence_users');
+    const users = await client.query<{ user_id: string; state: string; version: string }>(
+      'SELECT user_id, state, version FROM presence_users',
+    );
     const rows = new Map(users.rows.map((row) => [row.user_id, row]));
     for (const [user, diff] of last) {
-      if (highest.get(user) !== diff.version) faults.push(`presence_history: ${user} ends at ${highest.get(user)}, the last diff is ${diff.version}`);
+      if (highest.get(user) !== diff.version)
+        faults.push(`presence_history: ${user} ends at ${highest.get(user)}, the last diff is ${diff.version}`);
       const row = rows.get(user);
       if (row === undefined || Number(row.version) !== diff.version || row.state !== diff.to) {
-        faults.push(`presence_users: ${user} is ${row?.state} at ${row?.version}, the last diff says ${diff.to} at ${diff.version}`);
+        faults.push(
+          `presence_users: ${user} is ${row?.state} at ${row?.version}, the last diff says ${diff.to} at ${diff.version}`,
+        );
       }
     }
     return faults;
@@ -124,7 +131,9 @@ async function faultsOfCache(redisUrl: string, last: ReadonlyMap<string, Diff>):
 }
 
 /** All faults; none is what there should be. */
-export async function verify(evidence: Evidence): Promise<{ readonly faults: readonly string[]; readonly diffs: readonly Diff[] }> {
+export async function verify(
+  evidence: Evidence,
+): Promise<{ readonly faults: readonly string[]; readonly diffs: readonly Diff[] }> {
   const diffs = await readDiffs(evidence);
   const { faults, last } = faultsOfDiffs(diffs);
   const partitions = await readPartitionStates(evidence);

@@ -108,7 +108,8 @@ export class LoadClient {
     if (message.type === 'welcome') {
       this.open = true;
       if (this.#options.bind !== false) this.hello();
-      if (this.#options.watch !== undefined && this.#options.watch.length > 0) this.#send({ type: 'subscribe', user_ids: this.#options.watch });
+      if (this.#options.watch !== undefined && this.#options.watch.length > 0)
+        this.#send({ type: 'subscribe', user_ids: this.#options.watch });
       this.#welcome?.();
     } else if (message.type === 'diffs') {
       for (const diff of message.diffs as DiffView[]) this.#options.onDiff?.(diff, received);

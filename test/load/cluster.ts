@@ -3,7 +3,7 @@
  * that can be killed, paused and started again. For benchmarks and chaos.
  */
 import { fileURLToPath } from 'node:url';
-import { isSkipped, type KafkaPart, kafka, type Part, postgres, redis, schemaRegistry, freePort } from '../stack/index.ts';
+import { freePort, isSkipped, type KafkaPart, kafka, type Part, postgres, redis, schemaRegistry } from '../stack/index.ts';
 import { startPart } from '../stack/part.ts';
 import { processRunner, tempFolder } from '../stack/process.ts';
 
@@ -36,7 +36,12 @@ async function need<P extends Part>(part: Promise<P | { readonly skipped: string
 }
 
 export async function startCluster(counts: Readonly<Record<RoleName, number>>): Promise<Cluster> {
-  const [broker, registry, database, cache] = await Promise.all([need(kafka()), need(schemaRegistry()), need(postgres()), need(redis())]);
+  const [broker, registry, database, cache] = await Promise.all([
+    need(kafka()),
+    need(schemaRegistry()),
+    need(postgres()),
+    need(redis()),
+  ]);
   const roles: Role[] = [];
   const env = {
     KAFKA_BROKERS: broker.brokers.join(','),
