@@ -5,6 +5,7 @@
  * somebody sets it. A subject that is set to something stricter than BACKWARD keeps that. While the
  * registry cannot be reached every call rejects with LOG_UNAVAILABLE; trying again is the caller's.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SchemaRegistry as Client, COMPATIBILITY, SchemaType } from '@kafkajs/confluent-schema-registry';
 import { PresenceError } from '../base/errors.ts';
 import type { SchemaRegistry } from '../ports/schema-registry.ts';
@@ -19,6 +20,9 @@ export interface ConfluentRegistryOptions {
 
 /** Levels under which a new version must be able to read the last one at least. */
 const strictEnough: ReadonlySet<string> = new Set(['BACKWARD', 'BACKWARD_TRANSITIVE', 'FULL', 'FULL_TRANSITIVE']);
+
+/** A refusal is believed when it has been said this often. */
+const CONFLICT_ATTEMPTS = 4;
 
 export function createConfluentRegistry(options: ConfluentRegistryOptions): SchemaRegistry {
   const url = new URL(options.url);
@@ -61,12 +65,16 @@ export function createConfluentRegistry(options: ConfluentRegistryOptions): Sche
 
   return {
     async register(subject, schema) {
-      const level = (await ensureLevel(subject)) ?? COMPATIBILITY.BACKWARD;
-      try {
-        const text = JSON.stringify(schema);
-        return (await client.register({ type: SchemaType.AVRO, schema: text }, { subject, compatibility: level })).id;
-      } catch (error) {
-        throw registrationError(error, subject, host);
+      const text = JSON.stringify(schema);
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          const level = (await ensureLevel(subject)) ?? COMPATIBILITY.BACKWARD;
+          return (await client.register({ type: SchemaType.AVRO, schema: text }, { subject, compatibility: level })).id;
+        } catch (error) {
+          // Apicurio says the same 409 for "incompatible" and "somebody else has just made this subject".
+          if (statusOf(error) !== 409 || attempt === CONFLICT_ATTEMPTS) throw registrationError(error, subject, host);
+          await sleep(20 + Math.random() * 50 * attempt);
+        }
       }
     },
 
@@ -95,9 +103,12 @@ export function createConfluentRegistry(options: ConfluentRegistryOptions): Sche
   };
 }
 
+const statusOf = (error: unknown): unknown =>
+  typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined;
+
 function registrationError(error: unknown, subject: string, host: string): PresenceError {
   if (error instanceof PresenceError) return error;
-  const status = typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined;
+  const status = statusOf(error);
   const message = error instanceof Error ? error.message : String(error);
   if (status === 409 || status === 422) return refused(subject, message, error);
   if (status === 401 || status === 403) return forbidden(host);

@@ -25,6 +25,16 @@ export function schemaRegistryContract(what: string, make: () => Promise<SchemaR
       expect(Number.isSafeInteger(id) && id > 0).toBe(true);
     });
 
+    test('processes that register the same schema at once, for the first time, all get its id', async () => {
+      const registries = await Promise.all(Array.from({ length: 6 }, make));
+      for (let round = 0; round < 5; round += 1) {
+        const at = subject();
+        const schema = record([name, { name: `round_${serial}`, type: 'int' }]);
+        const ids = await Promise.all(registries.map((registry) => registry.register(at, schema)));
+        expect(new Set(ids).size).toBe(1);
+      }
+    });
+
     test('what the last version wrote must stay readable', async () => {
       const table: readonly [what: string, before: object, after: object, ok: boolean][] = [
         ['a field with a default is added', record([name]), record([name, { name: 'age', type: 'int', default: 0 }]), true],
