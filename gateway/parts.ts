@@ -66,7 +66,10 @@ export interface SaidState {
 export interface Devices {
   /** Binds the connection to a device; resolves once the log has the hello. */
   hello(connection: Connection, hello: SaidState & { readonly device_id: string; readonly session_id: string }): Promise<void>;
-  /** Resolves once the log has it, or at once if it is only a beat (nothing said changes and no ack is asked). BAD_INPUT before a hello. */
+  /**
+   * Resolves once the log has it, or at once if it is only a beat (nothing said changes and no ack is asked).
+   * BAD_INPUT before a hello.
+   */
   heartbeat(connection: Connection, heartbeat: SaidState & { readonly seq: number; readonly ack: boolean }): Promise<void>;
   goodbye(connection: Connection, options: { readonly traceparent?: string }): Promise<void>;
   /** A message, ping or pong has come. Counts for nothing while the connection is unbound. */
@@ -76,7 +79,17 @@ export interface Devices {
   close(): Promise<void>;
 }
 
-/** Watchers and what they are sent. A watcher is a connection; it watches itself, its user's kept list, and what it subscribed to. */
+/** What becomes of a kept list: `set` first, then `add`, then `remove`. Keys of users. */
+export interface ListChange {
+  readonly set?: readonly string[];
+  readonly add?: readonly string[];
+  readonly remove?: readonly string[];
+}
+
+/**
+ * Watchers and what they are sent. A watcher is a connection; it watches itself, its user's kept list, and what it
+ * subscribed to.
+ */
 export interface FanOut {
   /** Everyone is told of their own presence and their kept list unasked: sends the first snapshot. */
   attach(connection: Connection): Promise<void>;
@@ -89,7 +102,7 @@ export interface FanOut {
   /** The kept list of a user, keys in the order kept. */
   interest(watcher: string): readonly string[];
   /** Keeps a new list; resolves when this gateway (and so its connections) has it back from the log. */
-  keep(watcher: string, change: { readonly set?: readonly string[]; readonly add?: readonly string[]; readonly remove?: readonly string[] }): Promise<readonly string[]>;
+  keep(watcher: string, change: ListChange): Promise<readonly string[]>;
   /** Resolves when diffs and lists have been read up to now. For readyz. */
   readonly ready: Promise<void>;
   close(): Promise<void>;

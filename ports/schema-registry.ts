@@ -1,4 +1,7 @@
-/** Where schemas get their ids. Two implementations: the Confluent API (through @kafkajs/confluent-schema-registry) and an embedded one. */
+/**
+ * Where schemas get their ids. Two implementations: the Confluent API (through @kafkajs/confluent-schema-registry) and
+ * an embedded one.
+ */
 export interface SchemaRegistry {
   /** Registers (or finds) this schema under the subject, with BACKWARD compatibility; its id. SCHEMA_REFUSED if incompatible. */
   register(subject: string, schema: object): Promise<number>;

@@ -129,7 +129,8 @@ class Storm {
       )
       .map(
         (diff) =>
-          `false offline: ${diff.user_id} at ${new Date(diff.at).toISOString()}, ${diff.cause}, version ${diff.version}, input offset ${diff.offset}`,
+          `false offline: ${diff.user_id} at ${new Date(diff.at).toISOString()}, ${diff.cause}, ` +
+          `version ${diff.version}, input offset ${diff.offset}`,
       );
   }
 }

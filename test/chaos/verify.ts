@@ -84,7 +84,8 @@ async function faultsOfDatabase(databaseUrl: string, last: ReadonlyMap<string, D
   try {
     const faults: string[] = [];
     const history = await client.query<{ user_id: string; n: string; lowest: string; highest: string }>(
-      'SELECT user_id, epoch, count(*) AS n, min(version) AS lowest, max(version) AS highest FROM presence_history GROUP BY user_id, epoch',
+      `SELECT user_id, epoch, count(*) AS n, min(version) AS lowest, max(version) AS highest
+       FROM presence_history GROUP BY user_id, epoch`,
     );
     const highest = new Map<string, number>();
     for (const row of history.rows) {
