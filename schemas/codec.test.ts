@@ -45,6 +45,7 @@ describe('codecs', () => {
         const bytes = codec.encode(value);
         expect(bytes[0]).toBe(0);
         expect(codec.decode(bytes)).toStrictEqual(value);
+        expect(Object.getPrototypeOf(codec.decode(bytes))).toBe(Object.prototype);
         expect(codec.encode(value).equals(bytes)).toBe(true);
         expect(codec.encode(codec.decode(bytes)).equals(bytes)).toBe(true);
         expect(bytes.buffer.byteLength - bytes.length).toBeLessThan(8 * 1024); // a copy, not a view of the growing buffer
