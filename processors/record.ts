@@ -85,6 +85,7 @@ export class Device implements DeviceRecord, Timed {
 
   /** The holder's gateway; null where nobody holds it. */
   gateway: Gateway | null = null;
+  private heldHash = 0;
   /** Of state and source, by windowedPrecedence: the higher one speaks for the user. */
   rank = 0;
   armed = NEVER;
@@ -115,13 +116,12 @@ export class Device implements DeviceRecord, Timed {
     this.gateway_id = gateway.gateway_id;
     this.gateway = gateway;
     this.hold_ordinal = ordinal;
-    addHolding(gateway.holdings, holdingHash(this.user.user_id, this.device_id, connectionId));
+    this.heldHash = holdingHash(this.user.user_id, this.device_id, connectionId);
+    addHolding(gateway.holdings, this.heldHash);
   }
 
   release(): void {
-    if (this.gateway !== null && this.connection_id !== null) {
-      removeHolding(this.gateway.holdings, holdingHash(this.user.user_id, this.device_id, this.connection_id));
-    }
+    if (this.gateway !== null) removeHolding(this.gateway.holdings, this.heldHash);
     this.connection_id = null;
     this.gateway_id = null;
     this.gateway = null;

@@ -253,13 +253,13 @@ export const mutations: readonly Mutation[] = [
   ...group('Markers', record, [
     [
       'a release is not taken off the number',
-      'removeHolding(this.gateway.holdings,',
-      'void ((..._: unknown[]) => 0)(this.gateway.holdings,',
+      'if (this.gateway !== null) removeHolding(this.gateway.holdings, this.heldHash);',
+      '',
     ],
     [
       'the hash is not of the connection',
-      'addHolding(gateway.holdings, holdingHash(this.user.user_id, this.device_id, connectionId));',
-      'addHolding(gateway.holdings, holdingHash(this.user.user_id, this.device_id, ""));',
+      'holdingHash(this.user.user_id, this.device_id, connectionId)',
+      "holdingHash(this.user.user_id, this.device_id, '')",
     ],
   ]),
   ...group('Forgetting', presence, [
