@@ -49,7 +49,10 @@ export class PartitionClock implements Clocks {
     this.settle = clocks.settle;
   }
 
-  /** Judges a record's stamp before time moves to it. After `step` and `hole` the caller moves by `to`; `first` and `leap` by `jump`. */
+  /**
+   * Judges a record's stamp before time moves to it. After `step` and `hole` the caller moves by `to`, after
+   * `first` and `leap` by `jump`.
+   */
   arrive(stamp: number): Arrival {
     const step = stamp - this.stamp;
     if (this.stamp === 0) return 'first';

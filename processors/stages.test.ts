@@ -1,10 +1,13 @@
-/** Stages are ordinary RxJS operators over batches: marbles work on them. What they compute is in topology/presence.scenarios.ts. */
+/**
+ * Stages are ordinary RxJS operators over batches: marbles work on them. What they compute is in
+ * topology/presence.scenarios.ts.
+ */
 import { map, type Observable } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { describe, expect, test } from 'vitest';
 import { type SignalDraft, signal } from '../schemas/signal.ts';
-import { dedupe, minutes, ms, offlineTimeout, seconds, windowedPrecedence } from './index.ts';
 import { Happening, type Heard, type Lived } from './happening.ts';
+import { dedupe, minutes, ms, offlineTimeout, seconds, windowedPrecedence } from './index.ts';
 import type { Batch } from './stage.ts';
 
 const drop = dedupe('drop', {

@@ -9,9 +9,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { play as Play, tidy as Tidy } from '../topology/kit/scenario.ts';
-import type { presence as Presence } from '../topology/presence.ts';
-import { type Mutation, mutations } from '../topology/mutations.ts';
+import type { Mutation } from '../topology/mutations/mutation.ts';
+import { mutations } from '../topology/mutations.ts';
 import { scenarios } from '../topology/presence.scenarios.ts';
+import type { presence as Presence } from '../topology/presence.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -66,7 +67,8 @@ if (wanted === undefined) {
   const head = [
     '# Every rule of presence, broken once',
     '',
-    `Written by \`npm run mutations\` (topology/mutations.ts): ${chosen.length} mutations, ${chosen.length - survivors} noticed by a scenario of their rule.`,
+    'Written by `npm run mutations` (topology/mutations.ts).',
+    `${chosen.length} mutations, ${chosen.length - survivors} noticed by a scenario of their rule.`,
     '',
     '| Rule | Broken so that | In | Noticed by |',
     '| --- | --- | --- | --- |',

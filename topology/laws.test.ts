@@ -30,9 +30,8 @@ test('the laws of presence hold on every seed', { timeout: 3_600_000 }, () => {
       checkLaws({ topology: presence, codec, seed, records });
     } catch (error) {
       const repeat = `LAWS_SEED=${seed} LAWS_RECORDS=${records} npx vitest run topology/laws.test.ts`;
-      broken.push(
-        `${error instanceof Error ? (error.message.startsWith('Law') ? error.message : error.stack) : String(error)}\n  again: ${repeat}`,
-      );
+      const said = error instanceof Error ? (error.message.startsWith('Law') ? error.message : error.stack) : String(error);
+      broken.push(`${said}\n  again: ${repeat}`);
       if (broken.length === 3) break;
     }
   }

@@ -1,4 +1,7 @@
-/** Keeps the list of mutations true to the sources; what they bring is `npm run mutations` (a minute), kept in docs/mutations.md. */
+/**
+ * Keeps the list of mutations true to the sources; what they bring is `npm run mutations` (a minute), kept in
+ * docs/mutations.md.
+ */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { mutations } from './mutations.ts';

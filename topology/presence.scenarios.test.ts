@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { play, tidy } from './kit/scenario.ts';
-import { presence } from './presence.ts';
 import { scenarios } from './presence.scenarios.ts';
+import { presence } from './presence.ts';
 
 describe.each([...new Set(scenarios.map(({ rule }) => rule))])('%s', (rule) => {
   const ours = scenarios.filter((scenario) => scenario.rule === rule).map(({ title, table }) => [title, table] as const);

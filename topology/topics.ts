@@ -1,4 +1,4 @@
-/** The topics of the system: what is in them, how many partitions they have, how long records are kept (contract.md, "Topics"). */
+/** The topics of the system: what is in them, their partitions, how long records are kept (contract.md, "Topics"). */
 import { days, hours, type Millis } from '../processors/time.ts';
 import type { Delivery, Diff, Interest, Signal, UserState } from '../schemas/generated.ts';
 import { topicNames } from '../schemas/topics.ts';

@@ -3,8 +3,8 @@
  * must. The bodies of `never` are not run.
  */
 import { expect, expectTypeOf, test } from 'vitest';
-import { type Changes, dedupe, diff, minutes, ms, offlineTimeout, seconds, windowedPrecedence } from '../processors/index.ts';
 import type { Accepted, Heard, Lived, Ranked } from '../processors/happening.ts';
+import { type Changes, dedupe, diff, minutes, ms, offlineTimeout, seconds, windowedPrecedence } from '../processors/index.ts';
 import type { Stage } from '../processors/stage.ts';
 import { kafkaSink, type Topology, topology } from './kit/index.ts';
 import { topics } from './topics.ts';
@@ -24,7 +24,7 @@ const time = () => offlineTimeout('c', { lease: seconds(3), grace: seconds(1), f
 const tell = () => diff('d', { flush: seconds(30), store: 'd' });
 
 /** Never run: only compiled. */
-export const mustNotCompile = {
+const mustNotCompile = {
   typoInField: () =>
     // @ts-expect-error a field that signals do not have
     dedupe('a', { by: 'sequ', within: 'session_id', remember: { sessions: 8, for: minutes(10) }, devices: 9, store: 'a' }),
@@ -103,6 +103,10 @@ test('types flow from stage to stage', () => {
     .to(kafkaSink('diffs', { writes: 'diffs', topic: topics.diffs }));
   expectTypeOf(whole).toEqualTypeOf<Topology>();
   expect(whole.spec.stages.map(({ kind }) => kind)).toEqual(['dedupe', 'windowedPrecedence', 'offlineTimeout', 'diff']);
+});
+
+test('what must not compile is compiled, and never run', () => {
+  expect(Object.keys(mustNotCompile).length).toBe(15);
 });
 
 test('a spec is frozen JSON', () => {

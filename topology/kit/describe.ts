@@ -1,6 +1,7 @@
 /** Says what a topology is: as text, as JSON, as a Mermaid drawing. All from its spec. */
+
+import type { SpecValue, StageSpec, TimerSpec } from '../../processors/stage.ts';
 import { printMillis } from '../../processors/time.ts';
-import type { SpecValue, StageSpec } from '../../processors/stage.ts';
 import type { TopologySpec } from './topology.ts';
 
 export type DescribeFormat = 'text' | 'json' | 'mermaid';
@@ -15,6 +16,8 @@ function setting(key: string, value: SpecValue): string {
   return `${key} ${Array.isArray(value) ? value.join(' > ') : String(value)}`;
 }
 
+const length = ({ after_ms }: TimerSpec): string => (after_ms === null ? 'as the record says' : printMillis(after_ms));
+
 const settings = (stage: StageSpec): readonly string[] => Object.entries(stage.config).map(([key, value]) => setting(key, value));
 
 function text(spec: TopologySpec): string {
@@ -25,10 +28,7 @@ function text(spec: TopologySpec): string {
     lines.push(`  ${stage.name}: ${stage.kind}`);
     for (const one of settings(stage)) lines.push(`      ${one}`);
     for (const store of stage.stores) lines.push(`      store ${store.name} (${store.part})`);
-    for (const timer of stage.timers)
-      lines.push(
-        `      timer ${timer.name} (${timer.after_ms === null ? 'as the record says' : printMillis(timer.after_ms)}, ${timer.clock} clock)`,
-      );
+    for (const timer of stage.timers) lines.push(`      timer ${timer.name} (${length(timer)}, ${timer.clock} clock)`);
   }
   for (const sink of spec.sinks)
     lines.push(`  to ${sink.kind} ${sink.target} (${sink.name}; idempotent by ${sink.idempotentBy})`);

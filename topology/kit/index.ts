@@ -1,5 +1,5 @@
 /** What a topology's author needs. */
-export { describe, type DescribeFormat } from './describe.ts';
+export { type DescribeFormat, describe } from './describe.ts';
 export { type Fault, lint } from './lint.ts';
 export type { PresenceEmission, PresenceProcessor } from './partition.ts';
 export { cockroachSink, kafkaSink, redisSink, type Sink, type SinkSpec } from './sinks.ts';

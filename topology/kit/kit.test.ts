@@ -1,6 +1,6 @@
 import { Subject } from 'rxjs';
-import { describe as suite, expect, test } from 'vitest';
-import { type PresenceError, hasCode } from '../../base/errors.ts';
+import { expect, describe as suite, test } from 'vitest';
+import { hasCode, type PresenceError } from '../../base/errors.ts';
 import { dedupe, diff, minutes, ms, offlineTimeout, seconds, windowedPrecedence } from '../../processors/index.ts';
 import type { Batch } from '../../processors/stage.ts';
 import type { Signal } from '../../schemas/generated.ts';
@@ -8,7 +8,7 @@ import { signal } from '../../schemas/signal.ts';
 import { presence } from '../presence.ts';
 import { topicSpecs, topics } from '../topics.ts';
 import { Driver } from './driver.ts';
-import { describe, kafkaSink, lint, topology } from './index.ts';
+import { describe, lint, topology } from './index.ts';
 import { SCENARIO_START as start } from './scenario.ts';
 
 suite('describe', () => {
@@ -102,7 +102,7 @@ suite('lint', () => {
       't: has no sink: nothing of it would be seen [no-sink]',
       't.rank: the window is 0 ms: every stamp would be a cut [no-window]',
       't.rank: lease 1 s is below two markers (2 s): one late marker would declare a gateway dead [short-lease]',
-      't.rank: a silence of the log of 3 s counts as time, but lease is 1 s: a log that nobody could write to would be taken for dead gateways [hole-beyond-lease]',
+      't.rank: a silent log of 3 s counts as time, and lease is 1 s: nobody could write, and gateways die [hole-beyond-lease]',
       't.rank: a gateway is forgotten after 1 h, its devices after 90 min: it must outlast them [gateway-forgotten-first]',
     ]);
   });

@@ -98,7 +98,8 @@ function bytes({ codec }: LawOptions, emission: PresenceEmission): string {
     ...emission.diffs.map(({ value }) => codec.diff.encode(value)),
     codec.partition.encode(emission.partition),
   ];
-  return `${Buffer.concat(hash).toString('base64')} ${JSON.stringify(emission.states.map(({ value }) => value))} ${JSON.stringify(emission.partition)}`;
+  const readable = JSON.stringify([emission.states.map(({ value }) => value), emission.partition]);
+  return `${Buffer.concat(hash).toString('base64')} ${readable}`;
 }
 
 const encoded = (options: LawOptions, emissions: readonly PresenceEmission[]): string[] =>
@@ -238,10 +239,7 @@ function chains({ options, truth }: Run): void {
         const version = view === 'self' ? value.version : value.public_version;
         const fits =
           value.from === before.to && value.from !== value.to && version === before.version + 1 && value.epoch >= before.epoch;
-        if (!fits)
-          throw new Error(
-            `Law broken, seed ${options.seed}: versions rise by one and diffs chain\n  ${key} after ${JSON.stringify(before)} came ${JSON.stringify(value)}`,
-          );
+        if (!fits) throw new Error(`Law broken, seed ${options.seed}: diffs chain\n  ${key} ${JSON.stringify([before, value])}`);
         views.set(key, { to: value.to, version, epoch: value.epoch });
       }
       if (value.to === 'invisible' && value.audience !== 'self')
@@ -256,23 +254,27 @@ function reference({ options, partition, log }: Run): void {
   const quiet = quietEnd(log);
   const model = new Reference({ partition });
   for (const { stamp, offset, value } of [...log, ...quiet]) model.feed(stamp, offset, value);
-  const emissions = feed(fresh(options, partition), [...log, ...quiet], () => 50);
+  const processor = fresh(options, partition);
+  const emissions = feed(processor, [...log, ...quiet], () => 50);
   const expected = model.diffs.map((diff) => JSON.stringify({ ...diff, received_at: 0, trace_id: null }));
   same(law, options.seed, printed(emissions), expected);
-  const facts = (last: number | null | undefined, others: number | null | undefined, devices: string) =>
-    `${last} ${others} ${devices}`;
-  const states = [...latest(emissions).values()].map(
-    (one) =>
-      `${one.user_id} ${facts(one.last_seen, one.public.last_seen, one.devices.map((device) => `${device.device_id}:${device.session_id}:${device.seq}:${device.last_seen}`).join())}`,
-  );
-  const known = states.map((state) => {
-    const user = model.users.get(state.split(' ')[0] as string);
-    return `${user?.id} ${facts(user?.seen, user?.othersSeen, (user?.devices ?? []).map((device) => `${device.id}:${device.session}:${device.seq}:${device.seen}`).join())}`;
+  const states = [...latest(emissions).values()].map((user) => {
+    const devices = user.devices.map(({ device_id, session_id, seq, last_seen }) => [device_id, session_id, seq, last_seen]);
+    return JSON.stringify([user.user_id, user.last_seen, user.public.last_seen, devices]);
+  });
+  const known = [...latest(emissions).keys()].map((key) => {
+    const user = model.users.get(key);
+    return JSON.stringify([
+      key,
+      user?.seen,
+      user?.othersSeen,
+      user?.devices.map(({ id, session, seq, seen }) => [id, session, seq, seen]),
+    ]);
   });
   same(law, options.seed, states, known);
-  const { missing = 0, repeated = 0 } = emissions.at(-1)?.partition ?? {};
-  if (emissions.length > 0 && (missing > model.missing || repeated > model.repeated))
-    throw new Error(`Law broken, seed ${options.seed}: the ledger counts more than there is`);
+  const { missing, repeated } = processor.checkpoint()?.partition ?? {};
+  if (missing !== undefined)
+    same(`${law} (the ledger)`, options.seed, [`${missing} ${repeated}`], [`${model.missing} ${model.repeated}`]);
 }
 
 // 6

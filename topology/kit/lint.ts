@@ -2,8 +2,9 @@
  * What the compiler cannot see of a topology: names used twice, orders with something twice, lengths of time that do not
  * go together. All faults are reported, each with its place and rule.
  */
-import { printMillis } from '../../processors/time.ts';
+
 import type { StageSpec } from '../../processors/stage.ts';
+import { printMillis } from '../../processors/time.ts';
 import type { TopologySpec } from './topology.ts';
 
 export interface Fault {
@@ -76,11 +77,9 @@ function lintTimes(spec: TopologySpec, error: Report): void {
       `lease ${printMillis(lease.value)} is below two markers (2 s): one late marker would declare a gateway dead`,
     );
   if (clock !== null && lease !== null && clock.hole_ms >= lease.value) {
-    error(
-      'hole-beyond-lease',
-      lease.at,
-      `a silence of the log of ${printMillis(clock.hole_ms)} counts as time, but lease is ${printMillis(lease.value)}: a log that nobody could write to would be taken for dead gateways`,
-    );
+    const [hole, length] = [printMillis(clock.hole_ms), printMillis(lease.value)];
+    const message = `a silent log of ${hole} counts as time, and lease is ${length}: nobody could write, and gateways die`;
+    error('hole-beyond-lease', lease.at, message);
   }
   if (clock !== null && window !== null && clock.leap_ms < window.value) {
     error(
@@ -90,10 +89,8 @@ function lintTimes(spec: TopologySpec, error: Report): void {
     );
   }
   if (forget !== null && forgetGateway !== null && forgetGateway.value <= forget.value) {
-    error(
-      'gateway-forgotten-first',
-      forgetGateway.at,
-      `a gateway is forgotten after ${printMillis(forgetGateway.value)}, its devices after ${printMillis(forget.value)}: it must outlast them`,
-    );
+    const [gateway, device] = [printMillis(forgetGateway.value), printMillis(forget.value)];
+    const message = `a gateway is forgotten after ${gateway}, its devices after ${device}: it must outlast them`;
+    error('gateway-forgotten-first', forgetGateway.at, message);
   }
 }

@@ -208,7 +208,10 @@ export class Partition implements PresenceProcessor {
     this.travel(stamp);
   }
 
-  /** Everything due up to `stamp`, in order. A beat's flush only makes its user be written, so its place among equals is of no matter. */
+  /**
+   * Everything due up to `stamp`, in order. A beat's flush only makes its user be written, so its place among
+   * equals is of no matter.
+   */
   private fireUpTo(stamp: number): void {
     const { clock, scope } = this;
     for (;;) {

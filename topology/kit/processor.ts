@@ -21,7 +21,7 @@ export interface Emission<S, P, D, C> {
   readonly position: number;
   /** The partition's time as of the cut. */
   readonly stamp: number;
-  /** Changed user records, as of the cut; later emissions may carry the same object changed, so encode at once. */
+  /** Changed user records, as of the cut. They are the emission's own: what happens later does not reach them. */
   readonly states: readonly Output<S>[];
   /** In order of user key within a cut. */
   readonly diffs: readonly Output<D>[];
@@ -59,7 +59,10 @@ export interface PartitionProcessor<I, S, P, D, C> {
   restore(): { readonly tailFrom: number; readonly position: number };
   /** Beats only: everything else of this stretch is in the records. */
   tail(batch: Batch<I>): void;
-  /** Feeds a batch through the chain; what it emits, one emission a cut that has output. Records below the position are skipped. */
+  /**
+   * Feeds a batch through the chain; what it emits: one emission a record before which cuts had output. Records
+   * below the position are skipped.
+   */
   process(batch: Batch<I>): readonly Emission<S, P, D, C>[];
   /** The same as an Observable of all emissions; `process` pushes into it. */
   readonly emissions: Observable<Emission<S, P, D, C>>;
@@ -68,7 +71,10 @@ export interface PartitionProcessor<I, S, P, D, C> {
    * once-a-second commit. null while something waits, or nothing moved since the last emission.
    */
   checkpoint(): Emission<S, P, D, C> | null;
-  /** The stamp at which the next timer falls due or a waiting cut ends; null if nothing waits. A runner writes a tick when the broker's clock has reached it. */
+  /**
+   * The stamp at which the next timer falls due or a waiting cut ends; null if nothing waits. A runner writes a tick
+   * when the broker's clock has reached it.
+   */
   due(): number | null;
   /** The next input offset. */
   readonly position: number;

@@ -14,17 +14,18 @@
  * second, as a healthy log does, unless the step begins with `gap`. Words: a state; a source; a session (s2), gateway
  * (g2) or connection (c2); seq=5; ttl=60s (makes it an HTTP heartbeat); silent=3s; restated; #7 (ordinal); until=5s;
  * id=o1; by=root; trace=x. Steps without a device: `ada override dnd until=9s`, `ada clear`, `g1 marker`
- * (holds=ada/phone/c-phone,… or holds=none; from=7), `g1 lives`, `g1 stops`, `tick`, `cut epoch=7`, `again` (the record before, as
- * it was), `restart` (the process dies and is restored).
+ * (holds=ada/phone/c-phone,… or holds=none; from=7), `g1 lives`, `g1 stops`, `tick`, `cut epoch=7`, `again` (the record
+ * before, as it was), `restart` (the process dies and is restored).
  *
  * Lines that are no steps: `=` a diff, under the last step that is not after its `at` (`others` or `self` at the end where not
  * all see it); `!` a control record, under the last step that it could come of; `:` a question to the last written record of a
  * user or of the `partition` (a record is written at the end of its window). All diffs and controls must be there.
  * `play` gives the table back with the true answers in place of the written ones: equal means right.
  */
-import { type SignalDraft, signal } from '../../schemas/signal.ts';
+
 import type { Delivery, Diff, Signal, Source, State } from '../../schemas/generated.ts';
 import { addHolding, type Holdings, holdingHash } from '../../schemas/holdings.ts';
+import { type SignalDraft, signal } from '../../schemas/signal.ts';
 import { Driver } from './driver.ts';
 import type { PresenceEmission } from './partition.ts';
 import type { Topology } from './topology.ts';
