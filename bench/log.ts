@@ -17,8 +17,12 @@ const log: Log =
 
 const quantile = (values: readonly number[], q: number): number =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))] ?? 0;
-const spread = (values: readonly number[]): string =>
-  `p50 ${quantile(values, 0.5).toFixed(1)} ms, p99 ${quantile(values, 0.99).toFixed(1)} ms, most ${Math.max(...values).toFixed(1)} ms (n=${values.length})`;
+const spread = (values: readonly number[]): string => {
+  const [p50, p99, most] = [quantile(values, 0.5), quantile(values, 0.99), Math.max(...values)].map(
+    (ms) => `${ms.toFixed(1)} ms`,
+  );
+  return `p50 ${p50}, p99 ${p99}, most ${most} (n=${values.length})`;
+};
 const records = (count: number, bytes: number): OutRecord[] =>
   Array.from({ length: count }, (_, i) => ({ key: `user-${i}`, value: Buffer.alloc(bytes, 'x'), partition: 0 }));
 

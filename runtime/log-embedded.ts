@@ -25,7 +25,7 @@ export type { EmbeddedFaults } from './embedded/faults.ts';
 export interface EmbeddedLogOptions {
   /** Where it is kept; made if it is not there. Without it, everything is gone with the process. */
   readonly dataDir?: string;
-  /** The broker's clock, in ms; taken as it is, steps back included. Default: the machine's, which waits where it steps back by less than a second. */
+  /** The broker's clock, in ms; taken as it is, steps back included. Default: the machine's (embedded/clock.ts). */
   readonly now?: () => number;
   readonly logger?: Logger;
   /** Above it the oldest records of a `delete` partition go, whatever their retention. Default 64 MiB. */

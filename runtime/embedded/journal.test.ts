@@ -167,7 +167,7 @@ test('a folder has one log at a time, and a dead process holds none', async () =
 const CHILD = `
   import { execFileSync } from 'node:child_process';
   import { createEmbeddedLog } from ${JSON.stringify(new URL('../log-embedded.ts', import.meta.url).href)};
-  const log = await createEmbeddedLog({ dataDir: process.argv[1], journalSlackBytes: 50_000 });
+  const log = await createEmbeddedLog({ dataDir: process.argv[1], journalSlackBytes: Number(process.argv[2] ?? 50_000) });
   await log.ensureTopics([{ name: 'signals', partitions: 1, cleanup: 'delete' }]);
   const producer = await log.producer();
   let freed = 0;
@@ -209,8 +209,8 @@ test('after kill -9 in the midst of writing, everything acknowledged is there, o
   }
 });
 
-test('when the disk takes no more, a send is refused; when it does again, the log goes on, and all that was acknowledged is there', async () => {
-  const limited = ['-c', `trap '' XFSZ; ulimit -S -f 40; exec "$0" "$@"`, process.execPath, ...childArguments()];
+test('a disk that takes no more refuses a send; when it does again, the log goes on, and all acknowledged is there', async () => {
+  const limited = ['-c', `trap '' XFSZ; ulimit -S -f 40; exec "$0" "$@"`, process.execPath, ...childArguments(), '10000000'];
   const { stdout } = await promisify(execFile)('bash', limited, { maxBuffer: 1 << 24 });
   const lines = stdout.trim().split('\n');
   const refused = lines.indexOf('LOG_UNAVAILABLE');

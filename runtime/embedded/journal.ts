@@ -19,8 +19,11 @@ import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'nod
 import { join } from 'node:path';
 import { PresenceError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
+import { gauge } from '../../base/metrics.ts';
 import { decodeFrame, encodeFrame, type Frame, frameAt, HEADER_BYTES } from './frame.ts';
 import { lockFolder } from './lock.ts';
+
+const waitingGauge = gauge('presence_embedded_log_waiting_bytes', 'Bytes that the embedded log has still to write to disk.');
 
 export interface JournalOptions {
   readonly folder: string;
@@ -104,6 +107,7 @@ export async function openJournal(options: JournalOptions, load: (frame: Require
       const batch = waiting;
       waiting = [];
       waitingBytes = 0;
+      waitingGauge.set(0);
       await write(batch);
       if (journalBytes > 2 * snapshotBytes + slackBytes && snapshotting === null && !closed) await roll();
     }
@@ -139,6 +143,7 @@ export async function openJournal(options: JournalOptions, load: (frame: Require
         return Promise.reject(new PresenceError('LOG_UNAVAILABLE', why, { at: folder, retriable: !closed }));
       }
       waitingBytes += bytes.length;
+      waitingGauge.set(waitingBytes);
       const written = new Promise<void>((resolve, reject) => waiting.push({ bytes, then, resolve, reject }));
       writing ??= drain();
       return written;

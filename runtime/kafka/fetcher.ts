@@ -12,6 +12,7 @@
  * Nothing ends a fetcher but `close`: it asks again after any error, until it is answered.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gauge } from '../../base/metrics.ts';
 import type { LogBatch, TopicPartition } from '../../ports/log.ts';
 import type { Client, Connection } from './client.ts';
 import { typeOf } from './errors.ts';
@@ -34,6 +35,11 @@ export interface SourceOptions extends TopicPartition {
   /** Told how far everything was handed over. */
   readonly onPosition?: (position: number) => void;
 }
+
+const waiting = gauge(
+  'presence_log_fetched_waiting_bytes',
+  'Bytes fetched from Kafka that wait for their reader, all partitions together.',
+);
 
 interface Queued {
   readonly batch: LogBatch;
@@ -83,8 +89,7 @@ export class Source {
 
   seek(offset: number): void {
     this.#turn += 1;
-    this.#queue = [];
-    this.#queueBytes = 0;
+    this.#drop();
     this.position = offset;
     this.#fetcher.wake();
   }
@@ -92,7 +97,7 @@ export class Source {
   /** Hands over no further batch; resolves when the one under way is done. */
   async stop(): Promise<void> {
     this.stopped = true;
-    this.#queue = [];
+    this.#drop();
     this.#fetcher.remove(this);
     await this.#running;
   }
@@ -101,17 +106,27 @@ export class Source {
   take(batch: LogBatch, bytes: number): void {
     this.position = batch.nextOffset;
     this.#queue.push({ batch, bytes });
-    this.#queueBytes += bytes;
+    this.#weigh(bytes);
     this.#running ??= this.#run().finally(() => {
       this.#running = null;
     });
+  }
+
+  #drop(): void {
+    this.#queue = [];
+    this.#weigh(-this.#queueBytes);
+  }
+
+  #weigh(bytes: number): void {
+    this.#queueBytes += bytes;
+    waiting.inc(bytes);
   }
 
   async #run(): Promise<void> {
     while (!this.stopped) {
       const next = this.#queue.shift();
       if (next === undefined) return;
-      this.#queueBytes -= next.bytes;
+      this.#weigh(-next.bytes);
       if (next.bytes > 0) this.#fetcher.wake();
       const turn = this.#turn;
       await this.#hand(next.batch);

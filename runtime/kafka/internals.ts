@@ -21,7 +21,6 @@ export interface WireRequest<T> {
     encode(): Promise<unknown>;
   };
   readonly response: { decode(payload: Buffer): Promise<T>; parse(data: T): Promise<T> };
-  readonly requestTimeout?: number;
   readonly logResponseError?: boolean;
 }
 
@@ -78,7 +77,7 @@ export interface Broker {
     memberId: string;
     topics: readonly TopicOffset[];
   }): Promise<unknown>;
-  /** `timestamp`: -1 the end (with `isolationLevel` 1 the last stable offset), -2 the start, else the first record at or after it (-1 if none). */
+  /** `timestamp`: -1 the end (with `isolationLevel` 1 the stable one), -2 the start, else the first record since (-1 if none). */
   listOffsets(request: {
     isolationLevel: 0 | 1;
     topics: readonly {

@@ -104,7 +104,6 @@ const READ_COMMITTED = 1;
 
 export function fetch(positions: readonly FetchPosition[], limits: FetchLimits): WireRequest<FetchAnswer[]> {
   return {
-    requestTimeout: limits.maxWait_ms + 5_000,
     request: {
       apiKey: 1,
       apiVersion: 11,

@@ -139,13 +139,18 @@ export async function kafkaProxy(upstream: string): Promise<KafkaProxy> {
 
 /** Cuts a stream into frames, their length included. */
 function frames(each: (frame: Buffer) => void): (chunk: Buffer) => void {
-  let held: Buffer = Buffer.alloc(0);
+  let chunks: Buffer[] = [];
+  let [have, need] = [0, 4];
   return (chunk) => {
-    held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-    while (held.length >= 4 && held.length >= 4 + held.readUInt32BE(0)) {
+    chunks.push(chunk);
+    have += chunk.length;
+    // Joined only when there is a frame to give: a large one comes in many pieces.
+    while (have >= need) {
+      const held = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
       const end = 4 + held.readUInt32BE(0);
-      each(held.subarray(0, end));
-      held = held.subarray(end);
+      if (held.length >= end) each(held.subarray(0, end));
+      const rest = held.length >= end ? held.subarray(end) : held;
+      [chunks, have, need] = [[rest], rest.length, rest === held ? end : 4];
     }
   };
 }
