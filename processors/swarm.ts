@@ -61,6 +61,8 @@ class Swarm {
   private readonly gateways: number;
   private readonly crowd: number;
   private readonly equal: number;
+  /** Times are multiples of it: the coarser, the more falls due at the same stamp. */
+  private readonly grid: number;
   private readonly steady: boolean;
   private readonly lossy: number;
   private readonly says: number;
@@ -90,16 +92,17 @@ class Swarm {
     this.gateways = 1 + this.below(3);
     this.crowd = 2 ** this.below(11); // mean pause, ms
     this.equal = rnd() < 0.5 ? 0 : rnd();
+    this.grid = this.pick([1, 1, 100, 500, 1_000]);
     this.steady = rnd() < 0.8;
     this.lossy = rnd() < 0.7 ? 0 : 0.05;
     this.says = rnd();
-    this.time = 1_700_000_000_000 + this.below(1_000);
+    this.time = 1_700_000_000_000 + this.round(this.below(1_000));
   }
 
   run(): Input<Signal>[] {
     this.push({ kind: 'cut', epoch: 1 });
     while (this.log.length < this.options.records) {
-      if (this.rnd() >= this.equal) this.pass(Math.floor(this.rnd() ** 2 * 3 * this.crowd));
+      if (this.rnd() >= this.equal) this.pass(this.round(this.rnd() ** 2 * 3 * this.crowd));
       this.happen();
     }
     return this.log;
@@ -109,13 +112,17 @@ class Swarm {
     return Math.floor(this.rnd() * n);
   }
 
+  private round(length: number): number {
+    return Math.floor(length / this.grid) * this.grid;
+  }
+
   private pick<T>(of: readonly T[]): T {
     return of[this.below(of.length)] as T;
   }
 
   private push(draft: SignalDraft): void {
     // Stamps may lie a little below those before: brokers and clients interleave.
-    const jitter = this.rnd() < 0.05 ? this.below(300) : 0;
+    const jitter = this.rnd() < 0.05 ? this.round(this.below(300)) : 0;
     this.log.push({
       offset: this.log.length,
       stamp: this.time - jitter,
@@ -179,6 +186,7 @@ class Swarm {
     gatewaySwitch: () => this.switchGateway(),
     hole: () => {
       this.time += 1_501 + this.below(this.pick([10, 2_000, 60_000]));
+      if (this.grid > 1) this.time = Math.ceil(this.time / this.grid) * this.grid;
       this.push({ kind: 'tick' });
     },
     leap: () => {
@@ -260,7 +268,8 @@ class Swarm {
       seq: Math.max(0, seq),
       ...this.said(),
     } as const;
-    if (http) this.push({ ...base, ttl_ms: 1 + this.below(this.pick([300, 5_000, 60_000])), ...this.written() });
+    if (http)
+      this.push({ ...base, ttl_ms: Math.max(1, this.round(this.below(this.pick([300, 5_000, 60_000])))), ...this.written() });
     else this.push({ ...base, connection_id: connection, gateway_id: now.gateway, ordinal: this.ordinal(now.gateway) });
   }
 
@@ -288,8 +297,8 @@ class Swarm {
       user_id: this.user(),
       override_id: this.pick(['o1', 'o2']),
       state: this.pick<State>(['invisible', 'invisible', 'dnd', 'busy', 'online', 'away', 'offline']),
-      until: how < 0.4 ? this.time - 100 + this.below(length + 100) : null,
-      ttl_s: how > 0.7 ? (1 + this.below(length + 1)) / 1_000 : null,
+      until: how < 0.4 ? this.time + this.round(this.below(length + 100) - 100) : null,
+      ttl_s: how > 0.7 ? Math.max(1, this.round(this.below(length + 2))) / 1_000 : null,
       ...this.written(),
     });
   }

@@ -112,6 +112,14 @@ const printed = (emissions: readonly PresenceEmission[]): string[] =>
 
 // 1
 function cuts({ options, rnd, partition, log, truth }: Run): void {
+  for (const { position, partition: record, states, stamp } of truth) {
+    const consistent =
+      record.offset === position && record.stamp === stamp && states.every(({ value }) => value.offset === position);
+    if (!consistent)
+      throw new Error(
+        `Law broken, seed ${options.seed}: an emission is of one position\n  ${position} ${JSON.stringify(record)}`,
+      );
+  }
   const withControls = (emissions: readonly PresenceEmission[]) =>
     emissions.map((one) => `${bytes(options, one)} ${JSON.stringify(one.controls)}`);
   const sizes: readonly (() => number)[] = [() => Math.floor(rnd() * 5), () => Math.floor(rnd() * 60), () => log.length];

@@ -7,7 +7,7 @@
  * these passes through the whole chain before the next.
  *
  * **Emissions.** What the cuts before a record said is one emission. Its position is that record's offset, its clocks are
- * those of its last cut, which lies at the end of the cell: a restore from there meets the record again, and judges
+ * those of its last cut, which lies in the last millisecond of its cell: a restore from there meets the record again, and judges
  * the rest of the step as the whole (clock.ts). What has happened after that cut is not in it, and happens again.
  *
  * **Restore.** Records are loaded, each stage works out anew what they do not hold, the tail gives back the
@@ -254,12 +254,15 @@ export class Partition implements PresenceProcessor {
     this.pass();
   }
 
-  /** Time goes on to `stamp`; the cut that ends the cell comes first, at the cell's end. */
+  /**
+   * Time goes on to `stamp`; the cut that ends the cell comes first, in the cell's last millisecond: what falls due at
+   * the very start of the next cell is not in it, and a restore must find it ahead.
+   */
   private travel(stamp: number): void {
     const { clock, scope } = this;
     if (stamp >= this.cellEnd) {
       if (scope.touched.length > 0) {
-        clock.to(this.cellEnd);
+        clock.to(this.cellEnd - 1);
         this.cut();
         this.dateDraft();
       }
