@@ -92,15 +92,23 @@ export interface TransactionOffsets {
 /**
  * One transactional id. In order: `fence()` once, then `commit` one at a time.
  * - ABORTED (retriable): nothing of it is readable; call commit again with the same content.
- * - COMMIT_UNKNOWN: the answer was lost. Call `reopen()`: a new producer with the same id, which settles
- *   the old transaction one way or the other; then read what was committed and decide.
+ * - COMMIT_UNKNOWN: the answer was lost. Call `reopen()`, which settles the transaction one way or
+ *   the other; then read what was committed and decide.
  * - FENCED: another producer has taken the id; this one is of no more use.
  */
 export interface LogTransactions {
-  /** Begins and aborts an empty transaction: from then on every earlier holder of the id is fenced. */
+  /**
+   * From now on every earlier holder of the id is fenced. Resolves when what was committed with the id before can
+   * be read, and what was open is aborted. Rejects with LOG_UNAVAILABLE.
+   */
   fence(): Promise<void>;
-  /** All or nothing. Begins with a record, never with offsets; `batches` must hold at least one record. */
+  /**
+   * All or nothing. Begins with a record, never with offsets; `batches` must hold at least one record. Resolves when
+   * it is decided; readers see it a few milliseconds later (`fence` and `reopen` wait for that). BAD_INPUT, with nothing
+   * written, for what the broker will never take.
+   */
   commit(batches: readonly TopicRecords[], offsets?: TransactionOffsets): Promise<void>;
+  /** Settles what went before, as `fence` does, but takes the id from nobody: FENCED where somebody else has it. */
   reopen(): Promise<void>;
   close(): Promise<void>;
 }

@@ -27,6 +27,8 @@ export function createTransactions(store: Store, faults: EmbeddedFaults): (trans
     const at = `transaction ${transactionalId}`;
     let epoch = 0;
     let unknown = false;
+    const fenced = (): PresenceError =>
+      new PresenceError('FENCED', 'Another producer has taken this transactional id.', { at, retriable: false });
 
     async function take(): Promise<void> {
       const state = ids.get(transactionalId) ?? { epoch: 0, open: [] };
@@ -41,13 +43,15 @@ export function createTransactions(store: Store, faults: EmbeddedFaults): (trans
 
     return {
       fence: take,
-      reopen: take,
+      async reopen() {
+        if (epoch > 0 && ids.get(transactionalId)?.epoch !== epoch) throw fenced();
+        await take();
+      },
       async commit(batches, offsets) {
         const state = ids.get(transactionalId);
         if (state === undefined || epoch === 0)
           throw new PresenceError('INTERNAL', 'commit before fence.', { at, retriable: false });
-        if (state.epoch !== epoch)
-          throw new PresenceError('FENCED', 'Another producer has taken this transactional id.', { at, retriable: false });
+        if (state.epoch !== epoch) throw fenced();
         if (unknown)
           throw new PresenceError('COMMIT_UNKNOWN', 'The last commit is not settled: call reopen.', { at, retriable: false });
         if (!batches.some(({ records }) => records.length > 0)) {

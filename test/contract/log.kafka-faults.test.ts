@@ -129,6 +129,8 @@ await describeWith('The Kafka log through a bad network', ['kafka'], ({ kafka })
     proxy.faults = at(apis, 6, dice(SEED));
     const values = Array.from({ length: 60 }, (_, i) => String(i));
     for (const [i, value] of values.entries()) await commitOnce(transactional, name, value, group, i + 1);
+    proxy.faults = () => undefined;
+    await transactional.reopen();
     for (const partition of [0, 1]) expect(textOf(await readAll(direct, name, partition))).toEqual(values);
     expect((await direct.committed(group, name))[0]).toBe(values.length);
     expect(Math.min(...apis.map((api) => proxy.counts.get(api) ?? 0))).toBeGreaterThan(0);
@@ -152,6 +154,7 @@ await describeWith('The Kafka log through a bad network', ['kafka'], ({ kafka })
     await transactional.reopen();
     expect(textOf(await readAll(direct, name))).toEqual(expected.slice(0, -1));
     await commit('after');
+    await transactional.reopen();
     expect(textOf(await readAll(direct, name))).toEqual(expected);
     await impatient.close();
   });
@@ -172,6 +175,7 @@ await describeWith('The Kafka log through a bad network', ['kafka'], ({ kafka })
         proxy.faults = () => undefined;
         await commit(`after ${i}`);
       }
+      await transactional.reopen();
       expect(textOf(await readAll(direct, name))).toEqual(['before', 'after 0', 'after 1', 'after 2']);
       await impatient.close();
     },
@@ -191,6 +195,7 @@ await describeWith('The Kafka log through a bad network', ['kafka'], ({ kafka })
     await heir.commit([{ topic: name, records: [record('k', 'heir 1')] }]);
     expect(await codeOf(zombie.reopen())).toBe('FENCED');
     await heir.commit([{ topic: name, records: [record('k', 'heir 2')] }]);
+    await heir.reopen();
     expect(textOf(await readAll(direct, name))).toEqual(['heir 1', 'heir 2']);
     await impatient.close();
   });
@@ -208,6 +213,7 @@ await describeWith('The Kafka log through a bad network', ['kafka'], ({ kafka })
     await heir.fence();
     expect(await codeOf(zombie.commit([{ topic: name, records: [record('k', 'zombie')] }]))).toBe('FENCED');
     await heir.commit([{ topic: name, records: [record('k', 'heir')] }]);
+    await heir.reopen();
     expect(textOf(await readAll(direct, name))).toEqual(['heir']);
     await impatient.close();
   });

@@ -88,6 +88,7 @@ function brokerAway(part: KafkaPart): void {
       await Promise.all([plainWriter.done, atomicWriter.done]);
       const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i));
       expect(textOf(await readAll(log, plain))).toEqual(numbers(plainWriter.state.count));
+      await transactional.reopen();
       expect(textOf(await readAll(log, atomic))).toEqual(numbers(atomicWriter.state.count));
       await eventually(() => seen.length === plainWriter.state.count && consumed === plainWriter.state.count);
       expect(seen).toEqual(numbers(plainWriter.state.count));

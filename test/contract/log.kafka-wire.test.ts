@@ -81,6 +81,7 @@ await describeWith('The Kafka log among other clients', ['kafka'], ({ kafka }) =
       }
       for (const i of [3, 0, 4, 1, 2]) await (i % 2 === 0 ? open[i]?.commit() : open[i]?.abort());
     }
+    await eventually(async () => (await readAll(log, name)).length >= expected.length);
     expect(textOf(await readAll(log, name))).toEqual(expected);
     const [{ end = 0 } = {}] = await log.offsets(name);
     for (let from = 0; from < end; from += 1) {
@@ -105,6 +106,8 @@ await describeWith('The Kafka log among other clients', ['kafka'], ({ kafka }) =
       await transaction.send({ topic: name, messages: [{ key: 'k', value }] });
       await (value === 'no' ? transaction.abort() : transaction.commit());
     }
+    // The marker of the last one may still be on its way.
+    await eventually(async () => (await readAll(log, name)).length >= 3);
     expect(textOf(await readAll(log, name))).toEqual(['a', 'b', 'c']);
   });
 
@@ -162,6 +165,7 @@ await describeWith('The Kafka log among other clients', ['kafka'], ({ kafka }) =
     ]);
     expect(await codeOf(large)).toBe('BAD_INPUT');
     await transactional.commit([{ topic: name, records: [record('k', 'c')] }]);
+    await transactional.reopen();
     expect(textOf(await readAll(log, name))).toEqual(['a', 'b', 'c']);
   });
 
@@ -189,7 +193,7 @@ await describeWith('The Kafka log among other clients', ['kafka'], ({ kafka }) =
     let left = Number.POSITIVE_INFINITY;
     const round = async (value: string | null): Promise<void> => {
       const records = Array.from({ length: 50 }, (_, i) => record(`k${i}`, value));
-      if (written % 100 === 0) await transactional.commit([{ topic: name, records }]);
+      if (written % 100 === 0) await transactional.commit([{ topic: name, records }]).then(() => transactional.reopen());
       else await producer.send([{ topic: name, records }]);
       written += 50;
       await sleep(250);

@@ -35,6 +35,7 @@ export function readingLaws({ logs, send }: Subject): void {
     const transactional = await log.transactions(randomUUID());
     await transactional.fence();
     for (const value of ['a', 'b', 'c']) await transactional.commit([{ topic: name, records: [record('k', value)] }]);
+    await transactional.fence();
     const [{ end = 0 } = {}] = await log.offsets(name);
     expect(textOf(await readAll(log, name))).toEqual(['a', 'b', 'c']);
     // Only a marker is left from here on.

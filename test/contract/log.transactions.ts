@@ -29,6 +29,7 @@ export function transactionLaws({ logs, send }: Subject): void {
         { group: name, offsets: [{ topic: input, partition: 0, offset: i * 10 }] },
       );
     }
+    await transactional.fence();
     expect(textOf(await readAll(log, state)).at(-1)).toBe('state 3');
     expect(textOf(await readAll(log, diffs, 0))).toEqual(['diff 1', 'diff 2', 'diff 3']);
     expect(textOf(await readAll(log, diffs, 1))).toEqual(['diff 1', 'diff 2', 'diff 3']);
@@ -40,6 +41,7 @@ export function transactionLaws({ logs, send }: Subject): void {
     const name = await topic(log);
     const transactional = await open(log);
     await transactional.commit([{ topic: name, records: [record('k', 'a')] }]);
+    await transactional.fence();
     await send(name, record('k', 'b'));
     const records = await readAll(log, name);
     expect(records.map(({ offset }) => offset)).toEqual([0, 2]);
@@ -56,6 +58,7 @@ export function transactionLaws({ logs, send }: Subject): void {
     expect(await codeOf(zombie.commit([{ topic: name, records: [record('k', 'zombie')] }], offsets))).toBe('FENCED');
     expect(await codeOf(zombie.commit([{ topic: name, records: [record('k', 'zombie')] }]))).toBe('FENCED');
     await heir.commit([{ topic: name, records: [record('k', 'heir')] }]);
+    await heir.fence();
     expect(textOf(await readAll(log, name))).toEqual(['before', 'heir']);
     expect(await log.committed(groupName, input)).toEqual([null]);
   });
@@ -70,6 +73,20 @@ export function transactionLaws({ logs, send }: Subject): void {
     expect(await codeOf(two.commit([{ topic: name, records: [record('k', 'two')] }]))).toBe('FENCED');
   });
 
+  test("who reopens an id that is somebody else's by now is told so, and takes it from nobody", async () => {
+    const { log, other } = logs();
+    const name = await topic(log);
+    const id = randomUUID();
+    const zombie = await open(log, id);
+    await zombie.reopen();
+    await zombie.commit([{ topic: name, records: [record('k', 'before')] }]);
+    const heir = await open(other, id);
+    expect(await codeOf(zombie.reopen())).toBe('FENCED');
+    await heir.commit([{ topic: name, records: [record('k', 'heir')] }]);
+    await heir.reopen();
+    expect(textOf(await readAll(log, name))).toEqual(['before', 'heir']);
+  });
+
   test('ids do not disturb each other', async () => {
     const { log } = logs();
     const name = await topic(log, { partitions: 4 });
@@ -77,6 +94,7 @@ export function transactionLaws({ logs, send }: Subject): void {
     await Promise.all(
       ids.map(async (transactional, partition) => {
         for (let i = 0; i < 5; i += 1) await transactional.commit([{ topic: name, records: [record('k', `${i}`, partition)] }]);
+        await transactional.fence();
       }),
     );
     for (let partition = 0; partition < 4; partition += 1) {
