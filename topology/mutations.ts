@@ -221,6 +221,9 @@ export const mutations: readonly Mutation[] = [
       'return timer instanceof User && this.clock.settle === 0 ? timer.deadline() :',
     ],
   ]),
+  ...group('Replay', dedupe, [
+    ['a repeat leaves no trace', "if (happening.user !== null) this.handOn(happening, 'repeat');", ''],
+  ]),
   ...group('Replay', tail, [
     ['a restore forgets the beats', 'device.seq = seq;', ''],
     ['a restore forgets the ttls', 'device.ttl_lease = clocks.lease + (signal.ttl_ms ?? 0);', ''],

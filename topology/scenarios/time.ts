@@ -156,6 +156,21 @@ export const time: readonly Scenario[] = [
       = 8s ada busy>offline v2 ttl inferred
       9s    tick
       : ada last_seen=3s phone.seq=2`,
+    'a resent beat that came in vain the first time is not taken for one by a restart': `
+      0s    g1 lives
+      0.1s  ada/phone hello c1 #1
+      = 0.1s ada offline>online v1 signal inferred
+      0.2s  ada/phone heartbeat seq=5 c2 #2
+      ! lost g1 ada/phone c2
+      0.3s  ada/phone hello c2 #3
+      ! lost g1 ada/phone c1
+      1s    ada/phone heartbeat seq=1 c2 #4
+      1.5s  ada/phone heartbeat seq=5 c2 #2
+      2s    tick
+      2.1s  restart
+      3s    ada/phone heartbeat busy seq=2 c2 #5
+      = 3s ada online>busy v2 signal app
+      4s    tick`,
     'a restart in the middle of everything changes nothing': `
       0s    g1 lives
       0.1s  ada/phone hello busy
