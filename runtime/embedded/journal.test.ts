@@ -115,13 +115,21 @@ test('the folder stays small: journals give way to snapshots that hold the same'
     await producer.send([{ topic: 'state', records }]);
     if (i % 100 === 0) await commitBoth(log, `${i}`, i);
   }
+  // 400 sends of 20 records are 1 MB and more. A snapshot takes its time: what is written meanwhile is for the next.
+  const size = async (): Promise<number> => {
+    const names = (await readdir(dataDir)).filter((name) => /-\d+$/.test(name));
+    return (
+      await Promise.all(names.map(async (name) => (await stat(join(dataDir, name)).catch(() => ({ size: 0 }))).size))
+    ).reduce((sum, bytes) => sum + bytes, 0);
+  };
+  for (let i = 0; i < 200 && (await size()) > 300_000; i += 1) {
+    await producer.send([{ topic: 'state', records: [record('k0', `more ${i}`)] }]);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  expect(await size()).toBeLessThanOrEqual(300_000);
   const [state, offsets] = [await all(log, 'state'), await log.offsets('state')];
   await log.close();
-  const names = await readdir(dataDir);
-  const sizes = await Promise.all(names.map(async (name) => (await stat(join(dataDir, name))).size));
-  // 400 sends of 20 records are 1 MB and more.
-  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(500_000);
-  expect(names.filter((name) => name.startsWith('snapshot')).length).toBe(1);
+  expect((await readdir(dataDir)).filter((name) => name.startsWith('snapshot')).length).toBe(1);
   const after = await start();
   const newest = (records: readonly LogRecord[]) =>
     new Map(records.map(({ key, value, offset }) => [String(key), `${value} ${offset}`]));
