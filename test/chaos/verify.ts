@@ -68,10 +68,13 @@ function faultsOfDiffs(diffs: readonly Diff[]): { faults: string[]; last: Map<st
   for (const diff of diffs.filter(isOwn)) {
     const before = last.get(diff.user_id);
     const expected = before === undefined || before.epoch !== diff.epoch ? 1 : before.version + 1;
-    if (diff.version !== expected)
-      faults.push(`log: ${diff.user_id} has version ${diff.version} where ${expected} should be (epoch ${diff.epoch})`);
+    const where = `${diff.user_id}, ${new Date(diff.at).toISOString()}, ${diff.cause}, input offset ${diff.offset}`;
+    if (diff.version !== expected) {
+      const previous = before === undefined ? 'none' : `input offset ${before.offset}, ${new Date(before.at).toISOString()}`;
+      faults.push(`log: version ${diff.version} where ${expected} should be (${where}; before it: ${previous})`);
+    }
     if (before !== undefined && before.to !== diff.from) {
-      faults.push(`log: ${diff.user_id} version ${diff.version} goes from ${diff.from}, but was ${before.to}`);
+      faults.push(`log: from ${diff.from}, but was ${before.to} (version ${diff.version}, ${where})`);
     }
     last.set(diff.user_id, diff);
   }

@@ -1,6 +1,7 @@
 /**
  * The whole system on real parts of this machine, each role a process of its own, each process and part one
- * that can be killed, paused and started again. For benchmarks and chaos.
+ * that can be killed, paused and started again. For benchmarks and chaos. The roles' logs are kept in the folder ROLE_LOGS,
+ * if that is set.
  */
 import { fileURLToPath } from 'node:url';
 import { freePort, isSkipped, type KafkaPart, kafka, type Part, postgres, redis, schemaRegistry } from '../stack/index.ts';
@@ -55,7 +56,7 @@ export async function startCluster(counts: Readonly<Record<RoleName, number>>): 
     const name = `${role}-${roles.length}`;
     const runner = processRunner({
       name,
-      folder: tempFolder(name),
+      folder: process.env.ROLE_LOGS ?? tempFolder(name),
       command: [process.execPath, command, 'up', '--role', role],
       env: { ...env, PORT: String(port), HOST: '127.0.0.1' },
     });
