@@ -1,6 +1,7 @@
 /**
  * The presence topology through the runtime, on the swarm's logs (processors/swarm.ts: holes, leaps, resends and all), with
- * everything going wrong that can: the diffs are those of an undisturbed run, byte for byte, and so is what comes after a restore.
+ * everything going wrong that can: the diffs are those of an undisturbed run, byte for byte, and so is what
+ * comes after a restore.
  * One seed: SEED=7 npx vitest run test/runtime/presence.test.ts
  */
 import { setTimeout as sleep } from 'node:timers/promises';
