@@ -1,14 +1,15 @@
 /** A stream connection that has said hello, as devices.ts keeps it: what it said, and whether it holds its device. */
 import { PresenceError } from '../base/errors.ts';
 import type { Source, State } from '../schemas/generated.ts';
-import type { Connection, SaidState } from './parts.ts';
+import type { Connection, SaidState, SignalDraft } from './parts.ts';
 
 /**
  * - `bound`: it holds the device; its beats count; it is on the wheel.
  * - `silent`: silence was said of it, its socket is open; a beat brings it back, by a restated hello.
+ * - `waiting`: another connection here claims its device in another session (takeovers.ts); it goes on as if bound.
  * - `none`: after a goodbye or `offline`; only a hello or a heartbeat binds it anew. Also after it was replaced.
  */
-export type Hold = 'bound' | 'silent' | 'none';
+export type Hold = 'bound' | 'silent' | 'waiting' | 'none';
 
 /** One hello and what follows it. Cancelled with its hello: nothing of it must reach the log then. */
 export interface Binding {
@@ -41,6 +42,8 @@ export class Speaker {
   /** The last beat, by loop time and by real (monotonic) time. */
   beatLoop = 0;
   beatReal = 0;
+  /** Since when it waits, by loop time. */
+  waitsLoop = 0;
   onWheel = false;
 
   constructor(connection: Connection, device_id: string, session_id: string, partition: number) {
@@ -49,6 +52,11 @@ export class Speaker {
     this.session_id = session_id;
     this.partition = partition;
     this.key = deviceKey(connection.userKey, device_id);
+  }
+
+  /** Whether it speaks for its device, as far as this gateway knows. */
+  get speaks(): boolean {
+    return this.hold === 'bound' || this.hold === 'waiting';
   }
 
   /** Whether this says anything else than what was last said here. A state without a source is the app's. */
@@ -82,4 +90,22 @@ export function checkSaid(said: SaidState): void {
 
 export function badInput(message: string): PresenceError {
   return new PresenceError('BAD_INPUT', message, { at: 'stream', retriable: false });
+}
+
+export function helloDraft(speaker: Speaker, state: Speaker['state'], source: Speaker['source'], restated: boolean): SignalDraft {
+  return {
+    kind: 'hello',
+    user_id: speaker.connection.userKey,
+    device_id: speaker.device_id,
+    session_id: speaker.session_id,
+    connection_id: speaker.connection.id,
+    state,
+    source,
+    restated,
+  };
+}
+
+/** A property only where there is a value. */
+export function optional<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
+  return (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: V };
 }

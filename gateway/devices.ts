@@ -4,10 +4,10 @@
  * **Model.** Heartbeats end here. A signal is written only when something changes: a hello, a state or source other
  * than last said on this connection, a goodbye, a silence; and when an ack is asked. Between those a beat is
  * one assignment. A connection speaks for one device at a time (devices-speaker.ts has its modes):
- * - hello binds it. Another connection here that held the same device is refused with `session_replaced`, without a
- *   signal: the new hello takes the hold. A hello for another device on the same connection is a goodbye of
- *   the first. A hello whose socket closed before its first attempt is dropped with all that follows it; the
- *   connection that it displaced is then silent.
+ * - hello binds it. Another connection here that held the same device in the same session is refused with
+ *   `session_replaced`, without a signal: the new hello takes the hold. In another session it waits (takeovers.ts). A hello
+ *   for another device on the same connection is a goodbye of the first. A hello whose socket closed before its first
+ *   attempt is dropped with all that follows it; whom it displaced is silent, or has the device again.
  * - goodbye, or `offline` said, unbinds it. A heartbeat then binds it anew (hello, then heartbeat); pings and pongs do not.
  * - 3 s (loop time, stall.ts) without a beat is silence. The socket may still be open: a beat brings it back by a
  *   `restated` hello, which takes the device from nobody who came meanwhile.
@@ -25,10 +25,11 @@ import { counter, gauge } from '../base/metrics.ts';
 import type { Follower, Log } from '../ports/log.ts';
 import type { Codecs } from '../schemas/codec.ts';
 import { followControls } from './controls.ts';
-import { badInput, checkSaid, deviceKey, Speaker } from './devices-speaker.ts';
+import { badInput, checkSaid, deviceKey, type Hold, helloDraft, optional, Speaker } from './devices-speaker.ts';
 import { type GatewayOutbox, outboxFull } from './outbox.ts';
 import type { Connection, Devices, SaidState, SignalDraft } from './parts.ts';
 import { LoopClock } from './stall.ts';
+import { Takeovers } from './takeovers.ts';
 import { Wheel } from './wheel.ts';
 
 /** contract.md: ttl_ms of the welcome. */
@@ -56,10 +57,7 @@ export interface GatewayDevices extends Devices {
 const devicesBound = gauge('presence_gateway_devices', 'Devices held by connections of this gateway.');
 const silences = counter('presence_gateway_silences_total', 'Silences said, by whether the socket was still open.', ['socket']);
 const beatsOnly = counter('presence_gateway_heartbeats_kept_total', 'Heartbeats that changed nothing and were not written.');
-const lostDevices = counter(
-  'presence_gateway_lost_total',
-  'Connections refused: the topology said that another speaks for their device.',
-);
+const lostDevices = counter('presence_gateway_lost_total', 'Connections refused: the topology said that another speaks.');
 const restates = counter('presence_gateway_restates_total', 'Restatements of a partition asked for by the topology.');
 
 /** Rejects with LOG_UNAVAILABLE (retriable) when the log cannot be reached at start. */
@@ -83,6 +81,7 @@ class HeldDevices implements GatewayDevices {
   readonly #speakers = new Map<string, Speaker>();
   /** By partition, by device key: who holds it (bound) or would come back to it (silent). */
   readonly #devices: readonly Map<string, Speaker>[];
+  readonly #takeovers = new Takeovers();
   readonly #restating: boolean[];
   readonly #wheel: Wheel<Speaker>;
   #bound = 0;
@@ -97,6 +96,7 @@ class HeldDevices implements GatewayDevices {
     this.#restating = new Array<boolean>(options.outbox.partitions).fill(false);
     const deadline = (speaker: Speaker): number | null => {
       if (speaker.hold === 'bound') return speaker.beatLoop + SILENCE_MS;
+      if (speaker.hold === 'waiting') return speaker.waitsLoop + SILENCE_MS;
       speaker.onWheel = false;
       return null;
     };
@@ -127,6 +127,7 @@ class HeldDevices implements GatewayDevices {
     if (before === undefined || before.device_id !== hello.device_id || before.session_id !== hello.session_id) {
       if (before !== undefined && before.device_id !== hello.device_id)
         void this.#end(before, 'goodbye', hello.traceparent).catch(() => {});
+      if (before?.hold === 'waiting') this.#release(before, 'none');
       speaker = new Speaker(connection, hello.device_id, hello.session_id, this.#outbox.partitionOf(connection.userKey));
       this.#speakers.set(connection.id, speaker);
     }
@@ -146,14 +147,14 @@ class HeldDevices implements GatewayDevices {
       speaker.written = { seq: beat.seq, done: this.#leave(speaker, beat.traceparent) };
       return speaker.written.done;
     }
-    const bound = speaker.hold === 'bound';
-    if (bound && !beat.ack && !speaker.changes(beat)) {
+    if (speaker.speaks && !beat.ack && !speaker.changes(beat)) {
       speaker.seq = beat.seq;
       beatsOnly.inc();
       return;
     }
     if (this.#outbox.full) throw outboxFull();
-    if (!bound) void this.#bind(speaker, { ...optional('traceparent', beat.traceparent), restated: false }).catch(() => {});
+    if (!speaker.speaks)
+      void this.#bind(speaker, { ...optional('traceparent', beat.traceparent), restated: false }).catch(() => {});
     speaker.seq = beat.seq;
     speaker.says(beat);
     return this.#writeHeartbeat(speaker, beat.seq, beat);
@@ -167,7 +168,7 @@ class HeldDevices implements GatewayDevices {
   beat(connection: Connection): void {
     const speaker = this.#speakers.get(connection.id);
     if (speaker === undefined) return;
-    if (speaker.hold === 'bound') this.#touch(speaker);
+    if (speaker.speaks) this.#touch(speaker);
     else if (speaker.hold === 'silent' && !this.#outbox.full) void this.#bind(speaker, { restated: true }).catch(() => {});
   }
 
@@ -175,7 +176,7 @@ class HeldDevices implements GatewayDevices {
     const speaker = this.#speakers.get(connection.id);
     if (speaker === undefined) return;
     this.#speakers.delete(connection.id);
-    if (speaker.hold === 'bound' && !CLEAN_CODES.has(code)) speaker.gone = true;
+    if (speaker.speaks && !CLEAN_CODES.has(code)) speaker.gone = true;
     else void this.#end(speaker, 'goodbye').catch(() => {});
   }
 
@@ -188,6 +189,7 @@ class HeldDevices implements GatewayDevices {
   judge(): void {
     this.#wheel.advance(this.#clock.loop, (speaker) => {
       speaker.onWheel = false;
+      if (speaker.hold === 'waiting') return this.#refuse(speaker); // No word from the topology.
       silences.inc({ socket: speaker.gone ? 'closed' : 'open' });
       this.#silence(speaker, speaker.gone ? 'none' : 'silent');
     });
@@ -195,13 +197,16 @@ class HeldDevices implements GatewayDevices {
   }
 
   lost(control: { readonly user_id: string; readonly device_id: string; readonly connection_id: string }): void {
-    const devices = this.#devices[this.#outbox.partitionOf(control.user_id)] as Map<string, Speaker>;
-    const speaker = devices.get(deviceKey(control.user_id, control.device_id));
-    if (speaker === undefined || speaker.connection.id !== control.connection_id) return;
-    lostDevices.inc();
-    if (speaker.hold === 'bound') this.#silence(speaker, 'none');
-    else this.#release(speaker, 'none');
-    this.#refuse(speaker);
+    const { user_id, device_id, connection_id } = control;
+    const [partition, key] = [this.#outbox.partitionOf(user_id), deviceKey(user_id, device_id)];
+    const holder = this.#devices[partition]?.get(key);
+    const speaker = holder?.connection.id === connection_id ? holder : this.#takeovers.of(key, connection_id);
+    if (speaker !== undefined) {
+      lostDevices.inc();
+      if (speaker.hold === 'bound') this.#silence(speaker, 'none');
+      this.#refuse(speaker);
+    }
+    this.#restore(partition, key);
   }
 
   restate(partition: number): void {
@@ -230,12 +235,10 @@ class HeldDevices implements GatewayDevices {
     const holder = devices.get(speaker.key);
     const again = speaker.hold === 'bound';
     const displaced = holder !== undefined && holder !== speaker && holder.hold === 'bound' ? holder : null;
-    if (holder !== undefined && holder !== speaker) {
-      this.#release(holder, 'none');
-      if (holder.connection.id !== speaker.connection.id) this.#refuse(holder);
-    }
+    if (holder !== undefined && holder !== speaker) this.#displace(holder, speaker);
     devices.set(speaker.key, speaker);
     if (!again) {
+      this.#takeovers.end(speaker);
       speaker.hold = 'bound';
       speaker.binding = { cancelled: false };
       this.#bound += 1;
@@ -268,18 +271,39 @@ class HeldDevices implements GatewayDevices {
   #cancel(speaker: Speaker, binding: Speaker['binding'], displaced: Speaker | null): void {
     binding.cancelled = true;
     if (speaker.binding === binding) this.#release(speaker, 'none');
-    if (displaced !== null) void this.#sayEnd(displaced, 'silence').catch(() => {});
+    if (displaced?.hold === 'waiting') this.#restore(displaced.partition, displaced.key);
+    else if (displaced !== null) void this.#sayEnd(displaced, 'silence').catch(() => {});
+  }
+
+  /**
+   * Another connection here claims the holder's device. In the same session it has it. In another one the topology
+   * decides, which alone knows whether that session was itself replaced: until then the holder waits.
+   */
+  #displace(holder: Speaker, by: Speaker): void {
+    const other = holder.connection.id !== by.connection.id;
+    if (other && holder.hold === 'bound' && holder.session_id !== by.session_id) {
+      this.#release(holder, 'waiting');
+      this.#takeovers.wait(holder, this.#clock.loop);
+    } else if (other) this.#refuse(holder);
+    else this.#release(holder, 'none');
+  }
+
+  /** Nobody here holds the device now: whoever waits for it does again. */
+  #restore(partition: number, key: string): void {
+    const speaker = this.#devices[partition]?.has(key) ? undefined : this.#takeovers.last(key);
+    if (speaker?.connection.open) void this.#bind(speaker, { restated: true }).catch(() => {});
+    else if (speaker !== undefined) this.#silence(speaker, 'none');
   }
 
   /** `offline` said: a goodbye of whoever holds the device here, or, where nobody does, a hello that says so. */
   #leave(speaker: Speaker, traceparent: string | undefined): Promise<void> {
-    if (speaker.hold === 'bound') return this.#end(speaker, 'goodbye', traceparent);
+    if (speaker.speaks) return this.#end(speaker, 'goodbye', traceparent);
     const devices = this.#devices[speaker.partition] as Map<string, Speaker>;
     const holder = devices.get(speaker.key);
     if (holder !== undefined && holder !== speaker) {
-      if (holder.hold === 'bound') void this.#sayEnd(holder, 'goodbye', traceparent).catch(() => {});
-      this.#release(holder, 'none');
-      if (holder.connection.id !== speaker.connection.id) this.#refuse(holder);
+      const bound = holder.hold === 'bound';
+      this.#displace(holder, speaker);
+      if (bound && holder.hold === 'none') void this.#sayEnd(holder, 'goodbye', traceparent).catch(() => {});
     }
     this.#release(speaker, 'none');
     const draft = helloDraft(speaker, 'offline', null, false);
@@ -288,8 +312,7 @@ class HeldDevices implements GatewayDevices {
 
   /** Ends the hold by a goodbye, if there is one. */
   async #end(speaker: Speaker, kind: 'goodbye', traceparent?: string): Promise<void> {
-    const bound = speaker.hold === 'bound';
-    const said = bound ? this.#sayEnd(speaker, kind, traceparent) : Promise.resolve();
+    const said = speaker.speaks ? this.#sayEnd(speaker, kind, traceparent) : Promise.resolve();
     this.#release(speaker, 'none');
     await said;
   }
@@ -315,15 +338,18 @@ class HeldDevices implements GatewayDevices {
   }
 
   /** Changes the hold without a signal. */
-  #release(speaker: Speaker, hold: 'silent' | 'none'): void {
+  #release(speaker: Speaker, hold: Exclude<Hold, 'bound'>): void {
     if (speaker.hold === 'bound') this.#bound -= 1;
+    else if (speaker.hold === 'waiting') this.#takeovers.end(speaker);
     speaker.hold = hold;
     if (hold === 'silent') return;
     const devices = this.#devices[speaker.partition] as Map<string, Speaker>;
     if (devices.get(speaker.key) === speaker) devices.delete(speaker.key);
   }
 
+  /** Ends the hold without a signal, and the connection. */
   #refuse(speaker: Speaker): void {
+    this.#release(speaker, 'none');
     if (this.#speakers.get(speaker.connection.id) === speaker) this.#speakers.delete(speaker.connection.id);
     if (speaker.connection.open)
       speaker.connection.refuse('session_replaced', 'Another connection speaks for this device now.', 4409);
@@ -371,22 +397,4 @@ class HeldDevices implements GatewayDevices {
     speaker.written = { seq, done };
     return done;
   }
-}
-
-function helloDraft(speaker: Speaker, state: Speaker['state'], source: Speaker['source'], restated: boolean): SignalDraft {
-  return {
-    kind: 'hello',
-    user_id: speaker.connection.userKey,
-    device_id: speaker.device_id,
-    session_id: speaker.session_id,
-    connection_id: speaker.connection.id,
-    state,
-    source,
-    restated,
-  };
-}
-
-/** A property only where there is a value. */
-function optional<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
-  return (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: V };
 }

@@ -46,6 +46,7 @@ export async function until<T>(ask: () => Promise<T>, holds: (answer: T) => bool
 /** One connection. Frames are read in order: `next` answers with the first that fits of those not read yet. */
 export class Stream {
   readonly user: string;
+  readonly closed: Promise<{ readonly code: number }>;
   readonly #socket: WebSocket;
   readonly #unread: Frame[] = [];
   #look: () => void = () => {};
@@ -53,6 +54,7 @@ export class Stream {
   private constructor(user: string, socket: WebSocket) {
     this.user = user;
     this.#socket = socket;
+    this.closed = new Promise((done) => socket.once('close', (code) => done({ code })));
     socket.on('message', (data) => {
       this.#unread.push(JSON.parse(String(data)) as Frame);
       this.#look();

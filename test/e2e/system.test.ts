@@ -105,6 +105,24 @@ function story(system: System): void {
     watcher.close();
   });
 
+  test('a session that was replaced is refused when it comes again, and the one that replaced it stays', async () => {
+    const [ada, bob] = [someone('ada'), someone('bob')];
+    const watcher = await Stream.open(system.url, bob);
+    await watcher.subscribe(ada);
+    const first = await Stream.open(system.url, ada);
+    first.hello({ session_id: 's1' });
+    expect(await watcher.diff(ada)).toMatchObject({ to: 'online', version: 1 });
+    const second = await Stream.open(system.url, ada);
+    second.hello({ session_id: 's2' });
+    expect(await first.closed).toMatchObject({ code: 4409 });
+
+    const again = await Stream.open(system.url, ada);
+    again.hello({ session_id: 's1', state: 'dnd' });
+    expect(await again.closed).toMatchObject({ code: 4409 });
+    second.send({ type: 'heartbeat', seq: 1, state: 'busy' });
+    expect(await watcher.diff(ada)).toMatchObject({ from: 'online', to: 'busy', version: 2 });
+  });
+
   test('a heartbeat over HTTP speaks for its ttl, and a repeated seq for nothing', async () => {
     const [ada, bob] = [someone('ada'), someone('bob')];
     const watcher = await Stream.open(system.url, bob);

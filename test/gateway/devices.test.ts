@@ -143,16 +143,75 @@ describe('devices: what is written', () => {
 });
 
 describe('devices: holders', () => {
-  test('another connection with the same device replaces the first, which is told', async () => {
+  const beats = (...connections: readonly FakeConnection[]) => {
+    for (const connection of connections) devices.beat(connection);
+  };
+  const lost = (connection_id: string) =>
+    on.say({ kind: 'lost', gateway_id: outbox.gatewayId, user_id: 'ada', device_id: 'd1', connection_id });
+
+  test('another connection in the same session replaces the first, which is told', async () => {
     const [c1, c2] = [socket('c1'), socket('c2')];
     await devices.hello(c1, as('d1'));
-    await devices.hello(c2, as('d1', 's2'));
+    await devices.hello(c2, as('d1'));
     expect(c1.refused).toEqual({ code: 'session_replaced', closeCode: 4409 });
     devices.closed(c1, 4409);
     pass(2_900, () => devices.beat(c2));
     expect(devices.bound).toBe(1);
     await settled();
+    expect((await said(3)).slice(0, 2)).toEqual(['hello c1', 'hello c2']);
+  });
+
+  test('another connection in another session replaces the first once the topology says so', async () => {
+    const [c1, c2] = [socket('c1'), socket('c2')];
+    await devices.hello(c1, as('d1'));
+    await devices.hello(c2, as('d1', 's2'));
+    pass(1_000, () => beats(c1, c2));
+    expect([c1.refused, devices.bound]).toEqual([null, 1]);
+    await lost('c1');
+    await until(() => c1.refused);
+    devices.closed(c1, 4409);
+    pass(4_000, () => devices.beat(c2));
+    expect([c1.refused?.closeCode, c2.refused, devices.bound]).toEqual([4409, null, 1]);
+    await settled();
     expect((await said(3)).slice(0, 2)).toEqual(['hello c1', 'hello c2 s2']);
+  });
+
+  test('a session that the topology refuses ends alone: the first has its device again, and goes on', async () => {
+    const [c1, c2] = [socket('c1'), socket('c2')];
+    await devices.hello(c1, as('d1', 's1', { state: 'busy' }));
+    await devices.hello(c2, as('d1', 's0'));
+    await devices.heartbeat(c1, beat(1, { state: 'away' }));
+    await lost('c2');
+    await until(() => c2.refused);
+    pass(10_000, () => devices.beat(c1));
+    expect([c1.refused, c2.refused?.closeCode, devices.bound]).toEqual([null, 4409, 1]);
+    await settled();
+    expect((await said(6)).slice(0, 5)).toEqual([
+      'hello c1 busy',
+      'hello c2 s0',
+      'heartbeat c1 #1 away',
+      'silence c2 s0 0ms',
+      'hello c1 restated',
+    ]);
+  });
+
+  test('where the first breaks meanwhile, it is silent when it has its device again', async () => {
+    const [c1, c2] = [socket('c1'), socket('c2')];
+    await devices.hello(c1, as('d1'));
+    await devices.hello(c2, as('d1', 's0'));
+    c1.open = false;
+    devices.closed(c1, 1006);
+    await lost('c2');
+    expect((await said(4)).slice(2)).toEqual(['silence c2 s0 0ms', 'silence c1 0ms']);
+    expect(devices.bound).toBe(0);
+  });
+
+  test('without a word of the topology the first is refused after 3 s', async () => {
+    const [c1, c2] = [socket('c1'), socket('c2')];
+    await devices.hello(c1, as('d1'));
+    await devices.hello(c2, as('d1', 's2'));
+    pass(3_200, () => beats(c1, c2));
+    expect([c1.refused?.closeCode, c2.refused, devices.bound]).toEqual([4409, null, 1]);
   });
 
   test.each([1000, 1001, 1005])('a close with %i is a goodbye', async (code) => {

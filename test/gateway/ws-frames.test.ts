@@ -70,7 +70,7 @@ describe('hello', () => {
     first.say({ type: 'hello', device_id: 'tab', session_id: 's1' });
     await eventually(async () => (await kinds('b3')).length === 1, 'the first hello');
     const second = await open('b3').ready();
-    second.say({ type: 'hello', device_id: 'tab', session_id: 's2' });
+    second.say({ type: 'hello', device_id: 'tab', session_id: 's1' });
     expect(await first.next('error')).toMatchObject({ code: 'session_replaced' });
     expect(await first.closed).toMatchObject({ code: 4409, reason: expect.stringContaining('Do not come back in this session') });
     second.socket.close();
