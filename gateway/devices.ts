@@ -29,7 +29,7 @@ import { badInput, checkSaid, deviceKey, type Hold, helloDraft, optional, Speake
 import { type GatewayOutbox, outboxFull } from './outbox.ts';
 import type { Connection, Devices, SaidState, SignalDraft } from './parts.ts';
 import { LoopClock } from './stall.ts';
-import { Takeovers } from './takeovers.ts';
+import { Takeovers, WORD_MS } from './takeovers.ts';
 import { Wheel } from './wheel.ts';
 
 /** contract.md: ttl_ms of the welcome. */
@@ -96,7 +96,7 @@ class HeldDevices implements GatewayDevices {
     this.#restating = new Array<boolean>(options.outbox.partitions).fill(false);
     const deadline = (speaker: Speaker): number | null => {
       if (speaker.hold === 'bound') return speaker.beatLoop + SILENCE_MS;
-      if (speaker.hold === 'waiting') return speaker.waitsLoop + SILENCE_MS;
+      if (speaker.hold === 'waiting') return speaker.waitsLoop + WORD_MS;
       speaker.onWheel = false;
       return null;
     };

@@ -152,7 +152,8 @@ function presenceOf(key: string, { blob, progress }: Found, viewer: Viewer, now:
     last_seen: streaming ? timeOf(Math.max(fresh, msOf(seen.last_seen))) : seen.last_seen,
     fresh_at,
     stale: seen.state !== 'offline' && now - fresh > STALE_MS,
-    epoch: seen.epoch,
+    // Who was never seen has none: another would say that there is something which this viewer may not see.
+    epoch: seen.version === 0 ? 0 : seen.epoch,
     version: seen.version,
     devices: seen.devices,
   };

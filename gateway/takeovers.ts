@@ -6,10 +6,13 @@
  * gateway. So the holder is kept, waiting, until the topology tells one of the two `lost`: the one that waits is then
  * refused, or has its device back. In the topology's eyes it held it all along, so its watchers see nothing of it.
  *
- * **Limit.** One entry a connection, and none for longer than SILENCE_MS (devices.ts): a holder that nothing was
- * heard of by then is refused.
+ * **Limit.** One entry a connection, and none for longer than WORD_MS: a holder of whom nothing was heard by then is
+ * refused.
  */
 import type { Speaker } from './devices-speaker.ts';
+
+/** A word to one of them waits for the partition's next transaction: a second or two where nothing else happens. */
+export const WORD_MS = 10_000;
 
 export class Takeovers {
   /** By device key; the last to be displaced comes last. */

@@ -216,6 +216,20 @@ function story(system: System): void {
     watcher.close();
   });
 
+  test('an invisible user of whom others never saw anything reads as one who is not there', async () => {
+    const [ada, nobody, bob] = [someone('ada'), someone('nobody'), someone('bob')];
+    const own = await Stream.open(system.url, ada);
+    await http(system.url, ada, 'POST', '/presence/override', { state: 'invisible' });
+    own.hello();
+    expect(await own.diff(ada)).toMatchObject({ to: 'invisible', version: 1 });
+    await until(
+      () => presenceOf(system.url, ada, ada),
+      ({ state, devices }) => state === 'invisible' && devices === 1,
+    );
+    const [theirs, nobodys] = await Promise.all([ada, nobody].map((user) => presenceOf(system.url, bob, user)));
+    expect({ ...theirs, user_id: nobody, fresh_at: nobodys!.fresh_at }).toEqual(nobodys);
+  });
+
   test('a kept list is watched by every connection of its owner, changes included', async () => {
     const [ada, bob, cy] = [someone('ada'), someone('bob'), someone('cy')];
     expect(await http(system.url, bob, 'PUT', '/presence/subscriptions', { user_ids: [ada] })).toMatchObject({ status: 200 });
