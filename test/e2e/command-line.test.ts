@@ -43,6 +43,7 @@ describe('exit codes', () => {
     ['a role alone', ['up', '--role', 'topology'], {}, 2, /--role topology: a role alone needs Kafka/],
     ['what is not there yet', ['replay', 'run'], {}, 2, /not there yet\. Nothing was done/],
     ['a simulation without scenario', ['simulate'], {}, 2, /not there yet/],
+    ['a scenario that is none', ['simulate', 'package.json'], {}, 2, /^presence: "\{" is not a time [^\n]*\n$/],
     ['a gateway that is not there', ['drain', 'http://127.0.0.1:1'], {}, 1, /cannot be reached/],
     ['a URL that is none', ['drain', 'nowhere'], {}, 2, /nowhere is not a URL/],
     ['a plan without log', ['replay', 'plan'], {}, 2, /Which log\?/],

@@ -23,6 +23,7 @@
  * `play` gives the table back with the true answers in place of the written ones: equal means right.
  */
 
+import { PresenceError } from '../../base/errors.ts';
 import type { Delivery, Diff, Signal, Source, State } from '../../schemas/generated.ts';
 import { addHolding, type Holdings, holdingHash } from '../../schemas/holdings.ts';
 import { type SignalDraft, signal } from '../../schemas/signal.ts';
@@ -75,9 +76,13 @@ interface Told {
 
 const print = (at: number): string => `${(at - SCENARIO_START) / 1_000}s`;
 
+/** The scenario's author is told what cannot be read, without our stack. */
+const unreadable = (message: string): PresenceError =>
+  new PresenceError('BAD_INPUT', message, { at: 'scenario', retriable: false });
+
 function millis(text: string): number {
   const match = /^(-?[\d.]+)(ms|s|m|h)$/.exec(text);
-  if (match === null) throw new Error(`"${text}" is not a time (5s, 200ms, 10m, 1h)`);
+  if (match === null) throw unreadable(`"${text}" is not a time (5s, 200ms, 10m, 1h)`);
   const unit = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[match[2] as 'ms' | 's' | 'm' | 'h'];
   return Math.round(Number(match[1]) * unit);
 }
@@ -160,7 +165,7 @@ class Player {
     else if (what === 'marker') this.marker(who, rest);
     else if (what === 'override' || what === 'clear') this.override(who, what, rest);
     else if (what === 'hello' || what === 'heartbeat' || what === 'goodbye' || what === 'silence') this.say(who, what, rest);
-    else throw new Error(`Not a step: "${line}"`);
+    else throw unreadable(`Not a step: "${line}"`);
   }
 
   private again(): void {
@@ -338,7 +343,7 @@ function parse(rest: readonly string[]): Words {
     else if (/^c[-\d]/.test(word)) words.connection = word;
     else if (word.startsWith('#')) words.ordinal = word.slice(1);
     else if (word === 'restated') words.restated = true;
-    else throw new Error(`What is "${word}"?`);
+    else throw unreadable(`What is "${word}"?`);
   }
   return words;
 }
