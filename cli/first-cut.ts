@@ -28,7 +28,9 @@ const ATTEMPTS_MAX = 20;
 /** Resolves once every partition begins with a cut. Rejects with LOG_UNAVAILABLE. */
 export async function ensureFirstCuts(options: FirstCutOptions): Promise<void> {
   if ((await emptyPartitions(options.log)).empty.length === 0) return;
-  const transactions = await options.log.transactions(`${options.group}-first-cut`);
+  const topic = topicNames.signals;
+  const writes = Array.from({ length: await options.log.partitions(topic) }, (_, partition) => ({ topic, partition }));
+  const transactions = await options.log.transactions(`${options.group}-first-cut`, writes);
   try {
     for (let attempt = 1; !(await writeCuts(options, transactions)); attempt += 1) {
       if (attempt === ATTEMPTS_MAX) throw new Error(`no first cut after ${attempt} attempts`);

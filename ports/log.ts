@@ -104,8 +104,7 @@ export interface LogTransactions {
   fence(): Promise<void>;
   /**
    * All or nothing. Begins with a record, never with offsets; `batches` must hold at least one record. Resolves when
-   * it is decided; readers see it a few milliseconds later (`fence` and `reopen` wait for that). BAD_INPUT, with nothing
-   * written, for what the broker will never take.
+   * readers can see it. BAD_INPUT, with nothing written, for what the broker will never take.
    */
   commit(batches: readonly TopicRecords[], offsets?: TransactionOffsets): Promise<void>;
   /** Settles what went before, as `fence` does, but takes the id from nobody: FENCED where somebody else has it. */
@@ -193,7 +192,11 @@ export interface Log {
   /** The positions committed by a group; null where there is none. */
   committed(group: string, topic: string): Promise<readonly (number | null)[]>;
   producer(): Promise<LogProducer>;
-  transactions(transactionalId: string): Promise<LogTransactions>;
+  /**
+   * `writes`: the partitions that this id is known to write to. Whatever an earlier holder left open there ends when the
+   * id is taken, also where the broker has forgotten it.
+   */
+  transactions(transactionalId: string, writes?: readonly TopicPartition[]): Promise<LogTransactions>;
   consume(options: GroupOptions): Promise<GroupConsumer>;
   follow(options: FollowOptions): Promise<Follower>;
   /** Reads a stretch of one partition and resolves when all of it was handed over. */

@@ -19,6 +19,7 @@ import type {
   LogTransactions,
   PartitionOffsets,
   ReadOptions,
+  TopicPartition,
   TopicSpec,
 } from '../ports/log.ts';
 import { Client, type Connection, type KafkaSettings, persist } from './kafka/client.ts';
@@ -90,9 +91,9 @@ class KafkaLog implements Log {
     return this.#keep(createProducer(this.#client));
   }
 
-  async transactions(transactionalId: string): Promise<LogTransactions> {
+  async transactions(transactionalId: string, writes: readonly TopicPartition[] = []): Promise<LogTransactions> {
     this.#check();
-    return this.#keep(new KafkaTransactions(this.#client, transactionalId));
+    return this.#keep(new KafkaTransactions(this.#client, transactionalId, writes));
   }
 
   async consume(options: GroupOptions): Promise<GroupConsumer> {

@@ -188,7 +188,8 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
     const began = performance.now();
     this.enter('fencing');
     await this.transactions?.close().catch(() => {});
-    const transactions = await log.transactions(`${group}.${wiring.topics.input}.${partition}`);
+    const writes = [wiring.topics.state, wiring.topics.output].map((topic) => ({ topic, partition }));
+    const transactions = await log.transactions(`${group}.${wiring.topics.input}.${partition}`, writes);
     this.transactions = transactions;
     await transactions.fence();
     this.enter('restoring');

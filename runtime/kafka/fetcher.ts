@@ -292,11 +292,12 @@ export async function listOffset(
   connection: Connection,
   { topic, partition }: TopicPartition,
   timestamp: number,
+  isolationLevel: 0 | 1 = 1,
 ): Promise<number> {
   await connection.prepare([topic]);
   const broker = await connection.cluster.findBroker({ nodeId: connection.leaderOf(topic, partition) });
   const { responses } = await broker.listOffsets({
-    isolationLevel: 1,
+    isolationLevel,
     topics: [{ topic, partitions: [{ partition, timestamp }] }],
   });
   return Number(responses[0]?.partitions[0]?.offset ?? -1);

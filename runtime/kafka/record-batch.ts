@@ -28,6 +28,7 @@ const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 const ABORT_MARKER = 0;
+const COMMIT_MARKER = 1;
 
 /**
  * The committed records in `data` from `from` on. A batch cut off at the end is left for the next fetch.
@@ -94,6 +95,34 @@ function decodeRecord(reader: ByteReader, baseOffset: number, baseTimestamp: num
     headers = read;
   }
   return { offset, timestamp: stamp ?? baseTimestamp + timestampDelta, key, value, headers };
+}
+
+/** How a producer's transaction ends in these batches, at `from` or later; null: not in here. And where to look on. */
+export function findMarker(
+  data: Buffer,
+  from: number,
+  producerId: number,
+): { readonly end: 'commit' | 'abort' | null; readonly nextOffset: number } {
+  let nextOffset = from;
+  const reader = new ByteReader(data);
+  while (reader.left >= HEADER_BYTES) {
+    const baseOffset = reader.int64();
+    const end = reader.int32() + reader.at;
+    if (end > data.length) break;
+    reader.at += 4 + 1 + 4;
+    const attributes = reader.int16();
+    nextOffset = baseOffset + reader.int32() + 1;
+    reader.at += 8 + 8;
+    const mine = reader.int64() === producerId;
+    reader.at += 2 + 4;
+    if (mine && (attributes & CONTROL) !== 0 && baseOffset >= from && reader.int32() > 0) {
+      const type = markerType(reader);
+      if (type === COMMIT_MARKER || type === ABORT_MARKER)
+        return { end: type === COMMIT_MARKER ? 'commit' : 'abort', nextOffset };
+    }
+    reader.at = end;
+  }
+  return { end: null, nextOffset };
 }
 
 /** The key of a control record: its version, then whether it ends a transaction by abort (0) or commit (1). */

@@ -98,8 +98,11 @@ export interface FetchLimits {
   readonly maxWait_ms: number;
   readonly maxBytes: number;
   readonly partitionBytes: number;
+  /** Also what is not decided yet. Default false. */
+  readonly uncommitted?: boolean;
 }
 
+const READ_UNCOMMITTED = 0;
 const READ_COMMITTED = 1;
 
 export function fetch(positions: readonly FetchPosition[], limits: FetchLimits): WireRequest<FetchAnswer[]> {
@@ -110,7 +113,8 @@ export function fetch(positions: readonly FetchPosition[], limits: FetchLimits):
       apiName: 'Fetch',
       encode: async () => {
         const writer = new ByteWriter(256 + positions.length * 64);
-        writer.int32(-1).int32(limits.maxWait_ms).int32(1).int32(limits.maxBytes).int8(READ_COMMITTED);
+        writer.int32(-1).int32(limits.maxWait_ms).int32(1).int32(limits.maxBytes);
+        writer.int8(limits.uncommitted === true ? READ_UNCOMMITTED : READ_COMMITTED);
         writer.int32(0).int32(-1); // no fetch session
         writer.array(grouped(positions), ([topic, partitions]) => {
           writer.string(topic);

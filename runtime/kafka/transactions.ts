@@ -11,19 +11,25 @@
  * the broker aborts what is open and refuses those who have lost the id. So a zombie that comes to cannot
  * fence the one who took its place. It also begins new sequences, as nobody knows how far the old ones got.
  *
+ * What the id left hanging in its partitions (markers.ts says how that comes) is aborted whenever the id is taken, and
+ * a commit counts once its markers are there: then the next one may begin as well, so the wait costs nothing.
+ *
  * The commit itself is asked again and again as long as patience lasts: the broker answers the same to a commit that it has
  * done already. (kafkajs's own producer is stuck in COMMITTING after one lost answer.) A transaction begins with records, and
  * the offsets follow: only the first request waits for the broker to be done with the transaction before.
  */
 import { PresenceError } from '../../base/errors.ts';
 import { histogram } from '../../base/metrics.ts';
-import type { LogTransactions, TopicRecords, TransactionOffsets } from '../../ports/log.ts';
+import type { LogTransactions, TopicPartition, TopicRecords, TransactionOffsets } from '../../ports/log.ts';
 import { type Client, type Connection, persist, sendTo } from './client.ts';
 import { isFenced, isRefused, typeOf, unavailable } from './errors.ts';
-import { initProducerId } from './requests.ts';
+import { endsOf, findMarkers } from './markers.ts';
+import { type FetchPosition, initProducerId } from './requests.ts';
 import { type Pending, refused, Writer } from './writer.ts';
 
 const TRANSACTION_TIMEOUT_MS = 10_000;
+/** A marker that has not come by then is not coming: it is asked for again. */
+const ABORT_MARKER_MS = 500;
 const seconds = histogram(
   'presence_log_transaction_seconds',
   'From the first request of a transaction to the answer to its commit.',
@@ -39,13 +45,16 @@ export class KafkaTransactions implements LogTransactions {
   readonly #writer: Writer;
   #state: State = 'new';
   #turn: Promise<unknown> = Promise.resolve();
+  /** Where this id may have left something open, by name. */
+  readonly #written = new Map<string, TopicPartition>();
 
-  constructor(client: Client, transactionalId: string) {
+  constructor(client: Client, transactionalId: string, writes: readonly TopicPartition[]) {
     this.#client = client;
     this.#id = transactionalId;
     this.#at = `transaction ${transactionalId}`;
     this.#connection = client.open();
     this.#writer = new Writer(client, this.#connection, transactionalId);
+    for (const one of writes) this.#written.set(`${one.topic}/${one.partition}`, one);
   }
 
   fence(): Promise<void> {
@@ -81,6 +90,7 @@ export class KafkaTransactions implements LogTransactions {
         return sendTo(coordinator, initProducerId(this.#id, TRANSACTION_TIMEOUT_MS, held));
       });
       this.#writer.renew(identity);
+      await this.#abortLeftovers();
       this.#state = 'ready';
     } catch (error) {
       if (held !== null && isFenced(error)) throw this.#fenced(error);
@@ -88,12 +98,25 @@ export class KafkaTransactions implements LogTransactions {
     }
   }
 
+  /** An abort of an empty transaction over everything that the id has written to ends what hangs there, and harms nothing else. */
+  async #abortLeftovers(): Promise<void> {
+    const partitions = [...this.#written.values()];
+    if (partitions.length === 0) return;
+    await this.#persist(async () => {
+      const from = await endsOf(this.#connection, partitions);
+      await this.#begin(partitions);
+      await this.#end(false);
+      await this.#marked(from, ABORT_MARKER_MS);
+    });
+  }
+
   async #commit(batches: readonly TopicRecords[], offsets: TransactionOffsets | undefined): Promise<void> {
     this.#check(batches);
     const started = performance.now();
+    let pending: Pending;
     try {
       if (this.#state === 'unsettled') await this.#take('none');
-      const pending = await this.#persist(() => this.#writer.encode(batches));
+      pending = await this.#persist(() => this.#writer.encode(batches));
       this.#state = 'unsettled';
       await this.#write(pending, offsets);
     } catch (error) {
@@ -101,7 +124,9 @@ export class KafkaTransactions implements LogTransactions {
     }
     this.#state = 'unknown';
     try {
-      await this.#end();
+      await this.#end(true);
+      const { aborted } = await this.#persist(() => this.#marked(behind(pending), this.#client.patience_ms));
+      if (aborted) throw new Error('The broker has aborted what it had committed.');
     } catch (error) {
       if (isFenced(error)) throw this.#fenced(error);
       if (typeOf(error) === 'TRANSACTION_ABORTABLE') throw this.#notCommitted(error);
@@ -129,10 +154,8 @@ export class KafkaTransactions implements LogTransactions {
   }
 
   async #write(pending: Pending, offsets: TransactionOffsets | undefined): Promise<void> {
-    const partitions = new Map<string, number[]>();
-    for (const { topic, partition } of pending.batches) partitions.set(topic, [...(partitions.get(topic) ?? []), partition]);
-    const topics = [...partitions].map(([topic, numbers]) => ({ topic, partitions: numbers }));
-    await this.#ask(async (holder) => (await this.#coordinator()).addPartitionsToTxn({ ...holder, topics }));
+    for (const { topic, partition } of pending.batches) this.#written.set(`${topic}/${partition}`, { topic, partition });
+    await this.#begin(pending.batches);
     await this.#writer.write(pending);
     if (offsets === undefined || offsets.offsets.length === 0) return;
     const { group: groupId } = offsets;
@@ -146,8 +169,29 @@ export class KafkaTransactions implements LogTransactions {
     );
   }
 
-  async #end(): Promise<void> {
-    await this.#ask(async (holder) => (await this.#coordinator()).endTxn({ ...holder, transactionResult: true }));
+  async #begin(partitions: readonly TopicPartition[]): Promise<void> {
+    const byTopic = new Map<string, number[]>();
+    for (const { topic, partition } of partitions) byTopic.set(topic, [...(byTopic.get(topic) ?? []), partition]);
+    const topics = [...byTopic].map(([topic, numbers]) => ({ topic, partitions: [...new Set(numbers)] }));
+    await this.#ask(async (holder) => (await this.#coordinator()).addPartitionsToTxn({ ...holder, topics }));
+  }
+
+  async #end(transactionResult: boolean): Promise<void> {
+    await this.#ask(async (holder) => (await this.#coordinator()).endTxn({ ...holder, transactionResult }));
+  }
+
+  /** Waits for our marker behind each of these positions. */
+  async #marked(from: readonly FetchPosition[], patience_ms: number): Promise<{ readonly aborted: boolean }> {
+    const { producerId } = this.#writer.identity as { readonly producerId: number };
+    const until = performance.now() + patience_ms;
+    let aborted = false;
+    for (let open = from; open.length > 0; ) {
+      if (performance.now() > until) throw new Error('A transaction that is over has no marker in the log.');
+      const found = await findMarkers(this.#connection, producerId, open);
+      aborted ||= found.aborted;
+      open = found.open;
+    }
+    return { aborted };
   }
 
   #coordinator() {
@@ -185,4 +229,12 @@ export class KafkaTransactions implements LogTransactions {
     const details = { at: this.#at, retriable: false, ...(cause === null ? {} : { cause }) };
     return new PresenceError('FENCED', 'Another producer has taken this transactional id.', details);
   }
+}
+
+/** The first offset after what was written to each partition. */
+function behind(pending: Pending): readonly FetchPosition[] {
+  const ends = new Map<string, FetchPosition>();
+  for (const { topic, partition, count, answer } of pending.batches)
+    ends.set(`${topic}/${partition}`, { topic, partition, offset: (answer?.baseOffset ?? 0) + count });
+  return [...ends.values()];
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasCode } from '../../base/errors.ts';
 import { silentLogger } from '../../base/logger.ts';
-import type { Log, LogBatch, TopicPartition } from '../../ports/log.ts';
+import type { Log, LogBatch, LogTransactions, TopicPartition } from '../../ports/log.ts';
 import { createKafkaLog } from '../../runtime/log-kafka.ts';
 import { type KafkaProxy, kafkaProxy } from '../proxy/kafka-proxy.ts';
 import { isSkipped, type KafkaPart, kafka } from '../stack/index.ts';
@@ -14,6 +14,18 @@ import { codeOf, eventually, placeOf, readAll, record, textOf, topic } from './l
 const broker = await kafka();
 if (isSkipped(broker)) skipSuite('The Kafka log while its broker is away', broker.skipped);
 else describe('The Kafka log while its broker is away', () => brokerAway(broker));
+
+/** Rejects where the value is not there and may be given again. */
+async function commitOnce(log: Log, transactional: LogTransactions, name: string, value: string): Promise<void> {
+  try {
+    await transactional.commit([{ topic: name, records: [record('k', value)] }]);
+  } catch (error) {
+    if (!hasCode(error, 'COMMIT_UNKNOWN', 'FENCED')) throw error;
+    // Fenced by its own timeout, maybe: the broker aborts what is open for more than 10 s.
+    while ((await codeOf(hasCode(error, 'FENCED') ? transactional.fence() : transactional.reopen())) !== 'resolved');
+    if (textOf(await readAll(log, name)).at(-1) !== value) throw error;
+  }
+}
 
 function brokerAway(part: KafkaPart): void {
   let log: Log;
@@ -36,6 +48,37 @@ function brokerAway(part: KafkaPart): void {
     })();
     return { state, done };
   }
+
+  // A broker that stops or starts completes transactions without writing their markers (runtime/kafka/markers.ts). One id
+  // meets that in one restart of four at most; forty do nearly always.
+  test.each([
+    ['is stopped in order', () => part.stop()],
+    ['is killed', () => part.kill()],
+  ] as const)(
+    'forty ids lose and double nothing that was committed when the broker %s and comes back',
+    async (_, leave) => {
+      const ids = await Promise.all(
+        Array.from({ length: 40 }, async () => {
+          const name = await topic(log);
+          const transactional = await log.transactions(randomUUID());
+          await transactional.fence();
+          return { name, transactional, writer: write((value) => commitOnce(log, transactional, name, value)) };
+        }),
+      );
+      await eventually(() => ids.every(({ writer }) => writer.state.count > 5));
+      await leave();
+      await part.restart();
+      const before = ids.map(({ writer }) => writer.state.count);
+      await eventually(() => ids.every(({ writer }, i) => writer.state.count > (before[i] as number) + 3), 60_000);
+      for (const { writer } of ids) writer.state.stop = true;
+      await Promise.all(ids.map(({ writer }) => writer.done));
+      for (const { name, transactional, writer } of ids) {
+        expect(textOf(await readAll(log, name))).toEqual(Array.from({ length: writer.state.count }, (_, i) => String(i)));
+        await transactional.close();
+      }
+    },
+    120_000,
+  );
 
   test.each([
     ['is killed and comes back 5 s later', 5_000, () => part.kill(), () => part.restart()],
@@ -66,17 +109,7 @@ function brokerAway(part: KafkaPart): void {
       });
       const transactional = await log.transactions(randomUUID());
       await transactional.fence();
-      const atomicWriter = write(async (value) => {
-        try {
-          await transactional.commit([{ topic: atomic, records: [record('k', value)] }]);
-        } catch (error) {
-          if (!hasCode(error, 'COMMIT_UNKNOWN', 'FENCED')) throw error;
-          // Fenced by its own timeout, maybe: the broker aborts what is open for more than 10 s.
-          while ((await codeOf(hasCode(error, 'FENCED') ? transactional.fence() : transactional.reopen())) !== 'resolved');
-          const there = textOf(await readAll(log, atomic));
-          if (there.at(-1) !== value) throw error;
-        }
-      });
+      const atomicWriter = write((value) => commitOnce(log, transactional, atomic, value));
       await eventually(() => plainWriter.state.count > 20 && atomicWriter.state.count > 20);
       await leave();
       await sleep(away_ms);

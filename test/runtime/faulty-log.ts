@@ -109,7 +109,7 @@ export function faultyLog(inner: Log, plan: (step: Step) => Fault | undefined): 
       const producer = await inner.producer();
       return { send: (batches) => step('send', () => producer.send(batches)), close: () => producer.close() };
     },
-    transactions: async (id) => transactionsOf(id, await inner.transactions(id)),
+    transactions: async (id, writes) => transactionsOf(id, await inner.transactions(id, writes)),
     consume: async (options) => {
       const joined = await inner.consume({
         ...options,
