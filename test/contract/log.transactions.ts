@@ -43,8 +43,10 @@ export function transactionLaws({ logs, send }: Subject): void {
     await transactional.commit([{ topic: name, records: [record('k', 'a')] }]);
     await transactional.fence();
     await send(name, record('k', 'b'));
-    const records = await readAll(log, name);
-    expect(records.map(({ offset }) => offset)).toEqual([0, 2]);
+    const [first, second] = (await readAll(log, name)).map(({ offset }) => offset);
+    expect(first).toBe(0);
+    // The commit's marker lies between, and on Kafka the one that the fence writes to end what may hang.
+    expect(second).toBeGreaterThan(1);
   });
 
   test('who takes an id fences who had it, and nothing of theirs is seen', async () => {
