@@ -98,7 +98,7 @@ export class KafkaTransactions implements LogTransactions {
     }
   }
 
-  /** An abort of an empty transaction over everything that the id has written to ends what hangs there, and harms nothing else. */
+  /** An abort of an empty transaction over all that the id has written to ends what hangs there, and harms nothing else. */
   async #abortLeftovers(): Promise<void> {
     const partitions = [...this.#written.values()];
     if (partitions.length === 0) return;
