@@ -32,6 +32,14 @@ const limits = {
   write: { connections: 4, timeout_ms: 10_000, attempts: 6 },
 } as const;
 
+/**
+ * A transaction that lost a race (SQLSTATE class 40) is tried this often: the database is well, and each time somebody
+ * else came through, so it ends; giving up would only have the caller begin again with the same rows.
+ */
+const RACES_MAX = 30;
+
+const lostRace = (error: unknown): boolean => String((error as { code?: unknown }).code ?? '').startsWith('40');
+
 export class Database {
   readonly where: string;
   private readonly pools: Readonly<Record<Use, pg.Pool>>;
@@ -72,7 +80,8 @@ export class Database {
           const remedy = remedyFor(error);
           if (error instanceof PresenceError) throw error;
           if (remedy === 'refused') throw use === 'read' ? this.badInput(error) : error;
-          if (remedy === 'later' || attempt >= limits[use].attempts) throw this.unavailable(error);
+          if (remedy === 'later' || attempt >= (lostRace(error) ? RACES_MAX : limits[use].attempts))
+            throw this.unavailable(error);
           retries.inc({ op, code: String((error as { code?: unknown }).code ?? 'connection') });
           await backoff.pause();
         }
