@@ -26,8 +26,8 @@ import { decodeCursor, encodeCursor } from './cursor.ts';
 import { badInput } from './devices-speaker.ts';
 import { followDiffs } from './fan-out-diffs.ts';
 import { Snapshots } from './fan-out-snapshots.ts';
-import { createInterest, type InterestTable, type ListChange, WATCHED_MAX } from './interest.ts';
-import type { Connection, FanOut, Reads } from './parts.ts';
+import { createInterest, type InterestTable, WATCHED_MAX } from './interest.ts';
+import type { Connection, FanOut, ListChange, Reads } from './parts.ts';
 import { type Recent, RecentDiffs } from './recent-diffs.ts';
 import { type Watcher, Watchers, Why } from './watchers.ts';
 

@@ -17,16 +17,11 @@ import type { Follower, Log, LogBatch, LogProducer, LogRecord } from '../ports/l
 import type { Codecs } from '../schemas/codec.ts';
 import { topicNames } from '../schemas/topics.ts';
 import { badInput } from './devices-speaker.ts';
+import type { ListChange } from './parts.ts';
 
 /** contract.md: "up to 10,000". */
 export const WATCHED_MAX = 10_000;
 const READ_BACK_MS = 10_000;
-
-export interface ListChange {
-  readonly set?: readonly string[];
-  readonly add?: readonly string[];
-  readonly remove?: readonly string[];
-}
 
 export interface InterestOptions {
   readonly log: Log;

@@ -139,6 +139,18 @@ export class Connection {
     throw Object.assign(new Error(`${topic}/${partition} has no leader now.`), { type: 'LEADER_NOT_AVAILABLE' });
   }
 
+  /** By the broker that leads them. `prepare` their topics first. */
+  byLeader<T extends { readonly topic: string; readonly partition: number }>(items: readonly T[]): Map<number, T[]> {
+    const leaders = new Map<number, T[]>();
+    for (const item of items) {
+      const leader = this.leaderOf(item.topic, item.partition);
+      const others = leaders.get(leader);
+      if (others === undefined) leaders.set(leader, [item]);
+      else others.push(item);
+    }
+    return leaders;
+  }
+
   async send<T>(nodeId: number, request: WireRequest<T>): Promise<T> {
     const broker = await this.cluster.findBroker({ nodeId });
     return sendTo(broker, request);

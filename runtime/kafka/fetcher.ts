@@ -213,12 +213,7 @@ export class Fetcher {
     const wanting = [...this.#sources].filter((source) => source.wanting);
     if (wanting.length === 0) return;
     await this.#connection.prepare([...new Set(wanting.map(({ topic }) => topic))]);
-    const byLeader = new Map<number, Source[]>();
-    for (const source of wanting) {
-      const leader = this.#connection.leaderOf(source.topic, source.partition);
-      byLeader.set(leader, [...(byLeader.get(leader) ?? []), source]);
-    }
-    for (const [leader, sources] of byLeader) {
+    for (const [leader, sources] of this.#connection.byLeader(wanting)) {
       if (this.#outstanding.has(leader)) continue;
       const fetched = this.#fetch(leader, sources)
         .catch((error) => this.#failed(error))

@@ -37,12 +37,7 @@ export async function findMarkers(
   positions: readonly FetchPosition[],
 ): Promise<{ readonly open: readonly FetchPosition[]; readonly aborted: boolean }> {
   await connection.prepare([...new Set(positions.map(({ topic }) => topic))]);
-  const byLeader = new Map<number, FetchPosition[]>();
-  for (const position of positions) {
-    const leader = connection.leaderOf(position.topic, position.partition);
-    byLeader.set(leader, [...(byLeader.get(leader) ?? []), position]);
-  }
-  const asked = [...byLeader].map(([leader, some]) => connection.send(leader, fetch(some, LIMITS)));
+  const asked = [...connection.byLeader(positions)].map(([leader, some]) => connection.send(leader, fetch(some, LIMITS)));
   const answers = (await Promise.all(asked)).flat();
   let aborted = false;
   const open = positions.flatMap((position): readonly FetchPosition[] => {

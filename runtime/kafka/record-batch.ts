@@ -30,6 +30,33 @@ const CONTROL = 0x20;
 const ABORT_MARKER = 0;
 const COMMIT_MARKER = 1;
 
+interface BatchHeader {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  readonly attributes: number;
+  readonly baseTimestamp: number;
+  readonly maxTimestamp: number;
+  readonly producerId: number;
+  /** Where the next batch begins. */
+  readonly end: number;
+}
+
+/** Leaves the reader at the number of records; null where no whole batch is left. */
+function nextHeader(reader: ByteReader): BatchHeader | null {
+  if (reader.left < HEADER_BYTES) return null;
+  const baseOffset = reader.int64();
+  const end = reader.int32() + reader.at;
+  if (end > reader.buffer.length) return null;
+  reader.at += 4 + 1 + 4; // leader epoch, magic, CRC (TCP has its own)
+  const attributes = reader.int16();
+  const lastOffset = baseOffset + reader.int32();
+  const baseTimestamp = reader.int64();
+  const maxTimestamp = reader.int64();
+  const producerId = reader.int64();
+  reader.at += 2 + 4; // producer epoch, base sequence
+  return { baseOffset, lastOffset, attributes, baseTimestamp, maxTimestamp, producerId, end };
+}
+
 /**
  * The committed records in `data` from `from` on. A batch cut off at the end is left for the next fetch.
  * Keys and values are views of `data`: who keeps one for long copies it.
@@ -43,17 +70,8 @@ export async function decodeRecords(data: Buffer, from: number, aborted: readonl
   const ignoring = new Set<number>();
   let nextOffset: number | null = null;
   const reader = new ByteReader(data);
-  while (reader.left >= HEADER_BYTES) {
-    const baseOffset = reader.int64();
-    const end = reader.int32() + reader.at;
-    if (end > data.length) break;
-    reader.at += 4 + 1 + 4; // leader epoch, magic, CRC (TCP has its own)
-    const attributes = reader.int16();
-    const lastOffset = baseOffset + reader.int32();
-    const baseTimestamp = reader.int64();
-    const maxTimestamp = reader.int64();
-    const producerId = reader.int64();
-    reader.at += 2 + 4; // producer epoch, base sequence
+  for (let header = nextHeader(reader); header !== null; header = nextHeader(reader)) {
+    const { baseOffset, lastOffset, attributes, baseTimestamp, maxTimestamp, producerId, end } = header;
     while (upcoming[0] !== undefined && upcoming[0].firstOffset <= lastOffset)
       ignoring.add((upcoming.shift() as AbortedTransaction).producerId);
 
@@ -105,16 +123,10 @@ export function findMarker(
 ): { readonly end: 'commit' | 'abort' | null; readonly nextOffset: number } {
   let nextOffset = from;
   const reader = new ByteReader(data);
-  while (reader.left >= HEADER_BYTES) {
-    const baseOffset = reader.int64();
-    const end = reader.int32() + reader.at;
-    if (end > data.length) break;
-    reader.at += 4 + 1 + 4;
-    const attributes = reader.int16();
-    nextOffset = baseOffset + reader.int32() + 1;
-    reader.at += 8 + 8;
-    const mine = reader.int64() === producerId;
-    reader.at += 2 + 4;
+  for (let header = nextHeader(reader); header !== null; header = nextHeader(reader)) {
+    const { baseOffset, attributes, end } = header;
+    nextOffset = header.lastOffset + 1;
+    const mine = header.producerId === producerId;
     if (mine && (attributes & CONTROL) !== 0 && baseOffset >= from && reader.int32() > 0) {
       const type = markerType(reader);
       if (type === COMMIT_MARKER || type === ABORT_MARKER)

@@ -22,7 +22,8 @@ export interface ProduceAnswer {
   readonly timestamp: number;
 }
 
-function grouped<T extends { readonly topic: string }>(items: readonly T[]): [string, T[]][] {
+/** By topic, in the order in which they come. */
+export function grouped<T extends { readonly topic: string }>(items: readonly T[]): [string, T[]][] {
   const topics = new Map<string, T[]>();
   for (const item of items) {
     const others = topics.get(item.topic);

@@ -24,7 +24,7 @@ import type { LogTransactions, TopicPartition, TopicRecords, TransactionOffsets 
 import { type Client, type Connection, persist, sendTo } from './client.ts';
 import { isFenced, isRefused, typeOf, unavailable } from './errors.ts';
 import { endsOf, findMarkers } from './markers.ts';
-import { type FetchPosition, initProducerId } from './requests.ts';
+import { type FetchPosition, grouped, initProducerId } from './requests.ts';
 import { type Pending, refused, Writer } from './writer.ts';
 
 const TRANSACTION_TIMEOUT_MS = 10_000;
@@ -170,9 +170,10 @@ export class KafkaTransactions implements LogTransactions {
   }
 
   async #begin(partitions: readonly TopicPartition[]): Promise<void> {
-    const byTopic = new Map<string, number[]>();
-    for (const { topic, partition } of partitions) byTopic.set(topic, [...(byTopic.get(topic) ?? []), partition]);
-    const topics = [...byTopic].map(([topic, numbers]) => ({ topic, partitions: [...new Set(numbers)] }));
+    const topics = grouped(partitions).map(([topic, some]) => ({
+      topic,
+      partitions: [...new Set(some.map(({ partition }) => partition))],
+    }));
     await this.#ask(async (holder) => (await this.#coordinator()).addPartitionsToTxn({ ...holder, topics }));
   }
 

@@ -114,12 +114,8 @@ export class Writer {
   async #attempt(pending: Pending): Promise<void> {
     const open = nextOfEach(pending.batches);
     await this.connection.prepare([...new Set(open.map(({ topic }) => topic))]);
-    const byLeader = new Map<number, PendingBatch[]>();
-    for (const batch of open) {
-      const leader = this.connection.leaderOf(batch.topic, batch.partition);
-      byLeader.set(leader, [...(byLeader.get(leader) ?? []), batch]);
-    }
-    const results = await Promise.allSettled([...byLeader].map(([leader, batches]) => this.#sendTo(leader, batches)));
+    const sends = [...this.connection.byLeader(open)].map(([leader, batches]) => this.#sendTo(leader, batches));
+    const results = await Promise.allSettled(sends);
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
