@@ -4,6 +4,7 @@
  * a client of a gateway that died, is a false offline.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger } from '../../base/logger.ts';
 import { createKafkaLog } from '../../runtime/log-kafka.ts';
 import { createCodecs } from '../../schemas/codec.ts';
@@ -43,8 +44,6 @@ const PAUSE_MS = 20_000;
 const CALM_MS = 4_000;
 /** How long sinks may take to read everything once the storm is over. */
 const SETTLE_MS = 90_000;
-
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 class Storm {
   readonly cluster: Cluster;

@@ -9,7 +9,7 @@ import type { Log } from '../../ports/log.ts';
 import type { Codecs } from '../../schemas/codec.ts';
 import type { Diff, PartitionState } from '../../schemas/generated.ts';
 import type { PresenceBlob } from '../../schemas/presence.ts';
-import { topicNames } from '../../schemas/topics.ts';
+import { partitionKey, topicNames } from '../../schemas/topics.ts';
 
 export interface Evidence {
   readonly log: Log;
@@ -20,42 +20,39 @@ export interface Evidence {
 
 const CACHE_SHARDS = 64;
 
-/** Every committed diff, by partition and offset. */
-export async function readDiffs({ log, codecs }: Pick<Evidence, 'log' | 'codecs'>): Promise<Diff[]> {
-  const diffs: Diff[] = [];
-  const partitions = await log.partitions(topicNames.diffs);
+/** Every committed record of a topic that has a value, by partition and offset. */
+async function eachRecord(
+  { log, codecs }: Pick<Evidence, 'log' | 'codecs'>,
+  topic: string,
+  then: (value: Buffer, key: string, partition: number) => void,
+): Promise<void> {
+  const partitions = await log.partitions(topic);
   for (let partition = 0; partition < partitions; partition++) {
     await log.read({
-      topic: topicNames.diffs,
+      topic,
       partition,
       from: 0,
-      onBatch: async (batch) => {
-        await codecs.prepare(batch.records.map((record) => record.value));
-        for (const record of batch.records) if (record.value !== null) diffs.push(codecs.diff.decode(record.value));
+      onBatch: async ({ records }) => {
+        await codecs.prepare(records.map(({ value }) => value));
+        for (const { key, value } of records) if (value !== null) then(value, String(key), partition);
       },
     });
   }
+}
+
+/** Every committed diff. */
+async function readDiffs(evidence: Evidence): Promise<Diff[]> {
+  const diffs: Diff[] = [];
+  await eachRecord(evidence, topicNames.diffs, (value) => void diffs.push(evidence.codecs.diff.decode(value)));
   return diffs;
 }
 
 /** The newest partition record of each partition. */
-export async function readPartitionStates({ log, codecs }: Pick<Evidence, 'log' | 'codecs'>): Promise<PartitionState[]> {
+async function readPartitionStates(evidence: Evidence): Promise<PartitionState[]> {
   const states: PartitionState[] = [];
-  const partitions = await log.partitions(topicNames.state);
-  for (let partition = 0; partition < partitions; partition++) {
-    await log.read({
-      topic: topicNames.state,
-      partition,
-      from: 0,
-      onBatch: async (batch) => {
-        await codecs.prepare(batch.records.map((record) => record.value));
-        for (const record of batch.records) {
-          if (record.key?.toString().startsWith('#') && record.value !== null)
-            states[partition] = codecs.partitionState.decode(record.value);
-        }
-      },
-    });
-  }
+  await eachRecord(evidence, topicNames.state, (value, key, partition) => {
+    if (key === partitionKey(partition)) states[partition] = evidence.codecs.partitionState.decode(value);
+  });
   return states;
 }
 
