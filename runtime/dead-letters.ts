@@ -63,7 +63,8 @@ export async function putAside(letters: readonly DeadLetter[], options: PutAside
     if (!hasCode(error, 'BAD_INPUT')) throw error;
     for (const record of records) await sendAlone(producer, topic, record);
   }
-  for (const { error } of letters) metrics.deadLetters.inc({ topic: from.topic, code: codeOf(error) });
+  for (const { error } of letters)
+    metrics.deadLetters.inc({ topic: from.topic, partition: String(from.partition), code: codeOf(error) });
   logger.warn(
     { ...from, records: letters.length, first: first.record.offset, err: first.error },
     'Records that cannot be used were put aside.',

@@ -4,7 +4,8 @@
  */
 import { counter, gauge, histogram } from '../base/metrics.ts';
 import type { PartitionProcessor, ProcessorCounts } from '../topology/kit/processor.ts';
-import { type PartitionStateName, partitionStates } from './wiring.ts';
+import type { Transaction } from './encoding.ts';
+import { type PartitionStateName, partitionStates, type TopologyTopics } from './wiring.ts';
 
 export const metrics = {
   lag: gauge('presence_consumer_lag_records', 'Records of the input not yet processed.', ['topic', 'partition']),
@@ -18,7 +19,17 @@ export const metrics = {
   users: gauge('presence_users_count', 'Users in memory.', ['partition']),
   devices: gauge('presence_devices_count', 'Devices in memory.', ['partition']),
   timers: gauge('presence_timers_armed_count', 'Timers waiting.', ['partition']),
-  signals: counter('presence_signals_total', 'Input records processed, by kind.', ['kind']),
+  signals: counter('presence_signals_total', 'Input records processed, by kind.', ['partition', 'kind']),
+  stageRecords: counter(
+    'presence_stage_records_total',
+    'What went into a stage of the topology and what it handed on, by direction: in, out.',
+    ['partition', 'stage', 'direction'],
+  ),
+  storeEntries: gauge('presence_store_entries_count', "What a stage's store holds in memory.", ['partition', 'store']),
+  output: counter('presence_output_records_total', 'Records committed, by the topic that they were written to.', [
+    'topic',
+    'partition',
+  ]),
   duplicates: counter('presence_duplicates_total', 'Signals dropped because their seq was not above the last one.'),
   ignored: counter('presence_ignored_total', 'Signals of replaced sessions, or of connections that do not hold the device.'),
   ordinalsMissing: counter(
@@ -45,6 +56,7 @@ export const metrics = {
   commitSeconds: histogram(
     'presence_commit_seconds',
     'From handing a transaction to the log to its being readable, repeats included.',
+    ['partition'],
   ),
   commitTroubles: counter('presence_commit_troubles_total', 'Answers to commits other than yes.', ['trouble']),
   retakes: counter('presence_partition_retakes_total', 'Partitions whose state was dropped and restored, by reason.', ['reason']),
@@ -56,6 +68,7 @@ export const metrics = {
   ),
   restoreRecords: counter('presence_restore_records_total', 'Records read by restores.'),
   ticks: counter('presence_ticks_total', 'Ticks written, by reason: due (a timer or a cut), idle (nothing moved time).', [
+    'partition',
     'reason',
   ]),
   ticksFailed: counter('presence_ticks_failed_total', 'Sends of ticks that failed.'),
@@ -66,13 +79,18 @@ export const metrics = {
   clockUncertainty: gauge('presence_broker_clock_uncertainty_seconds', "How far the estimate of the broker's clock may be off.", [
     'partition',
   ]),
-  deadLetters: counter('presence_dead_letters_total', 'Records put aside into the dead letter topic.', ['topic', 'code']),
+  deadLetters: counter('presence_dead_letters_total', 'Records put aside into the dead letter topic.', [
+    'topic',
+    'partition',
+    'code',
+  ]),
   controls: counter('presence_controls_total', 'Control records, by what became of them.', ['outcome']),
 } as const;
 
-export function countBatch(counts: ProcessorCounts): void {
+export function countBatch(partition: number, counts: ProcessorCounts): void {
+  const labels = { partition: String(partition) };
   for (const [kind, count] of Object.entries(counts.signals)) {
-    if (count > 0) metrics.signals.inc({ kind }, count);
+    if (count > 0) metrics.signals.inc({ ...labels, kind }, count);
   }
   metrics.duplicates.inc(counts.duplicates);
   metrics.ignored.inc(counts.ignored);
@@ -82,6 +100,20 @@ export function countBatch(counts: ProcessorCounts): void {
   metrics.leaps.inc(counts.leapsBack);
   metrics.cuts.inc(counts.cuts);
   metrics.timersFired.inc(counts.timersFired);
+}
+
+/** A transaction that has become readable, after `seconds`. The partition record is none of its output. */
+export function countCommit(
+  topics: Pick<TopologyTopics, 'state' | 'output'>,
+  partition: number,
+  { states, output, emissions }: Pick<Transaction, 'states' | 'output' | 'emissions'>,
+  seconds: number,
+): void {
+  const labels = { partition: String(partition) };
+  metrics.commitSeconds.observe(labels, seconds);
+  metrics.transactionEmissions.observe(emissions);
+  metrics.output.inc({ ...labels, topic: topics.state }, states.length);
+  metrics.output.inc({ ...labels, topic: topics.output }, output.length);
 }
 
 /** What a processor holds, and how far its time is behind the broker's (null: not known yet). */

@@ -43,7 +43,7 @@ import { putAside } from './dead-letters.ts';
 import { decodeInputs } from './decoding.ts';
 import { type Encoded, toTransactions } from './encoding.ts';
 import { Feeder } from './feeding.ts';
-import { countBatch, forgetPartition, metrics, showProcessor, showState } from './metrics.ts';
+import { countBatch, countCommit, forgetPartition, metrics, showProcessor, showState } from './metrics.ts';
 import type { PartitionParts } from './partition-parts.ts';
 import { offsetsOf, restorePartition } from './restore.ts';
 import type { TickTarget } from './ticks.ts';
@@ -298,7 +298,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
       this.failed(error);
       return false;
     }
-    countBatch(processor.takeCounts());
+    countBatch(this.partition, processor.takeCounts());
     for (const one of encoded) metrics.windowRecords.observe(one.states.length + one.output.length);
     this.showLag(batch);
     showProcessor(this.partition, processor, this.parts.ticker.brokerTime(this.partition));
@@ -360,7 +360,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
 
   /** Never rejects. */
   private async commitAll(held: Held<I, S, P, D, C>, encoded: readonly Encoded[]): Promise<void> {
-    const { controls, limits, logger, partition } = this.parts;
+    const { controls, limits, logger, partition, wiring } = this.parts;
     for (const transaction of toTransactions(encoded, limits)) {
       this.enter('committing');
       const began = performance.now();
@@ -378,8 +378,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
         if (outcome === 'fenced') await this.standBack();
         return this.take();
       }
-      metrics.commitSeconds.observe((performance.now() - began) / 1_000);
-      metrics.transactionEmissions.observe(transaction.emissions);
+      countCommit(wiring.topics, partition, transaction, (performance.now() - began) / 1_000);
       this.committed = transaction.position;
       this.committedAt = performance.now();
       controls.send(transaction.controls);

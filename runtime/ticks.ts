@@ -169,7 +169,7 @@ export class Ticker {
     const byPartition = new Map(appended.map((one) => [one.partition, one]));
     ready.forEach(({ entry, wake }, index) => {
       const answer = byPartition.get(entry.target.partition);
-      metrics.ticks.inc({ reason: wake.reason });
+      metrics.ticks.inc({ partition: String(entry.target.partition), reason: wake.reason });
       if (answer === undefined) return;
       entry.clock.acknowledged(sent, acked, answer.timestamp);
       entry.inFlight = { offset: answer.baseOffset, until: acked + GIVE_UP_MS };
