@@ -61,7 +61,7 @@ module.exports = {
       comment: 'processors/ and topology/ use only the pure parts of base/.',
       severity: 'error',
       from: { path: '^(processors|topology)/', pathNot: tests },
-      to: { path: '^base/(logger|metrics)' },
+      to: { path: '^base/(logger|metrics|clock)' },
     },
     {
       name: 'one-place-for-kafkajs',

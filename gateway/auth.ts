@@ -6,7 +6,9 @@
  * until they end, at most `CACHE_LIMIT` of them (the oldest go first): a client shows the same token with
  * each request, and a signature costs a thousand times a look-up.
  */
+
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { clock } from '../base/clock.ts';
 import { hasCode, PresenceError } from '../base/errors.ts';
 import { DEFAULT_TENANT, userKey } from '../schemas/user-key.ts';
 import { idPattern } from './validation/ids.ts';
@@ -60,7 +62,7 @@ export function createAuthenticator(options: AuthOptions): Authenticator {
 
   const known = (token: string): Principal | undefined => {
     const principal = cache.get(token);
-    if (principal === undefined || principal.ends + LEEWAY_S * 1000 > Date.now()) return principal;
+    if (principal === undefined || principal.ends + LEEWAY_S * 1000 > clock.now()) return principal;
     cache.delete(token);
     return undefined;
   };

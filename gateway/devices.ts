@@ -20,6 +20,7 @@
  * **Limits.** One entry a connection that said hello. When the outbox is full, what would have to be written is
  * refused with OUTBOX_FULL and changes nothing; ends of holds are always taken.
  */
+import { clock, type Timer } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { counter, gauge } from '../base/metrics.ts';
 import type { Follower, Log } from '../ports/log.ts';
@@ -85,7 +86,7 @@ class HeldDevices implements GatewayDevices {
   readonly #restating: boolean[];
   readonly #wheel: Wheel<Speaker>;
   #bound = 0;
-  #timer: NodeJS.Timeout | null = null;
+  #timer: Timer | null = null;
   #controls: Follower | null = null;
 
   constructor(options: DevicesOptions) {
@@ -108,7 +109,7 @@ class HeldDevices implements GatewayDevices {
     if (this.#driven) return;
     this.#clock.start();
     // Judged after the sockets had their turn: timers come first after a pause, then sockets, then immediates.
-    this.#timer = setInterval(() => setImmediate(() => this.judge()), JUDGE_EVERY_MS);
+    this.#timer = clock.setInterval(() => clock.setImmediate(() => this.judge()), JUDGE_EVERY_MS);
   }
 
   get bound(): number {
@@ -181,7 +182,7 @@ class HeldDevices implements GatewayDevices {
   }
 
   async close(): Promise<void> {
-    if (this.#timer !== null) clearInterval(this.#timer);
+    if (this.#timer !== null) clock.clearInterval(this.#timer);
     if (!this.#driven) this.#clock.stop();
     await this.#controls?.close();
   }
@@ -196,8 +197,7 @@ class HeldDevices implements GatewayDevices {
     devicesBound.set(this.#bound);
   }
 
-  lost(control: { readonly user_id: string; readonly device_id: string; readonly connection_id: string }): void {
-    const { user_id, device_id, connection_id } = control;
+  lost({ user_id, device_id, connection_id }: Readonly<Record<'user_id' | 'device_id' | 'connection_id', string>>): void {
     const [partition, key] = [this.#outbox.partitionOf(user_id), deviceKey(user_id, device_id)];
     const holder = this.#devices[partition]?.get(key);
     const speaker = holder?.connection.id === connection_id ? holder : this.#takeovers.of(key, connection_id);

@@ -13,7 +13,7 @@
  *
  * **Limits.** `BEHIND_MAX` entries wait to be corrected; beyond it they stay marked stale until their next diff.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { clock, sleep } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { counter, gauge } from '../base/metrics.ts';
 import { partitionOf } from '../base/murmur2.ts';
@@ -128,9 +128,9 @@ export class Snapshots {
   }
 
   async #waitForDiffs(watcher: Watcher, keys: readonly string[], read: readonly Presence[]): Promise<void> {
-    const until = performance.now() + AHEAD_MS;
+    const until = clock.monotonic() + AHEAD_MS;
     const isAhead = (key: string, i: number): boolean => this.#isAhead(watcher, key, read[i] as Presence);
-    for (let ahead = keys.some(isAhead); ahead && !watcher.gone && performance.now() < until; ahead = keys.some(isAhead))
+    for (let ahead = keys.some(isAhead); ahead && !watcher.gone && clock.monotonic() < until; ahead = keys.some(isAhead))
       await sleep(5);
   }
 

@@ -14,7 +14,7 @@
  * **Limits.** 10,000 users asked for a connection (BAD_INPUT), 10,000 a kept list; recent diffs, kept lists and entries to be
  * corrected as their files say. Batches wait for the frames before them, so nothing piles up here.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { clock, sleep, type Timer, turn } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { counter, histogram } from '../base/metrics.ts';
 import { partitionOf } from '../base/murmur2.ts';
@@ -66,7 +66,7 @@ const freshness = histogram(
 
 /** Rejects with LOG_UNAVAILABLE (retriable) when the log cannot be reached at start; `ready` says when all was read. */
 export async function createFanOut(options: FanOutOptions): Promise<FanOut> {
-  const now = options.now ?? Date.now;
+  const now = options.now ?? clock.now;
   const partitions = await options.log.partitions(topicNames.diffs);
   const max = options.recentDiffsMax;
   const recents = new RecentDiffs({ partitions, keep_ms: KEEP_MS, now, ...(max === undefined ? {} : { max }) });
@@ -106,7 +106,7 @@ class BroadcastFanOut implements FanOut {
   /** Slow readers that hold something back. */
   readonly #slow = new Set<Watcher>();
   #cursor: { readonly text: string; readonly incomplete: string; readonly at: number } | null = null;
-  #timers: NodeJS.Timeout[] = [];
+  #timers: Timer[] = [];
 
   constructor(options: FanOutOptions, recents: RecentDiffs, now: () => number) {
     this.#logger = options.logger;
@@ -122,7 +122,7 @@ class BroadcastFanOut implements FanOut {
     this.#interest = interest;
     this.#diffs = diffs;
     this.#ready = Promise.all([interest.ready, diffs.caughtUp]).then(() => {});
-    this.#timers = [setInterval(() => this.#releaseSlow(), TICK_MS), setInterval(() => this.#everySecond(), 1_000)];
+    this.#timers = [clock.setInterval(() => this.#releaseSlow(), TICK_MS), clock.setInterval(() => this.#everySecond(), 1_000)];
   }
 
   get ready(): Promise<void> {
@@ -205,7 +205,7 @@ class BroadcastFanOut implements FanOut {
   }
 
   async close(): Promise<void> {
-    for (const timer of this.#timers) clearInterval(timer);
+    for (const timer of this.#timers) clock.clearInterval(timer);
     await this.#diffs?.close();
     await this.#interest?.close();
   }
@@ -226,7 +226,7 @@ class BroadcastFanOut implements FanOut {
     this.#cursor = null;
     for (const item of items) if (this.#watchers.watching(item.diff.user_id) !== undefined) this.#queue.push(item);
     if (this.#queue.length === 0) return undefined;
-    this.#flushing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+    this.#flushing ??= turn().then(() => {
       this.#flushing = null;
       this.#flush();
     });
@@ -254,8 +254,8 @@ class BroadcastFanOut implements FanOut {
   }
 
   async #catchUp(positions: readonly number[]): Promise<void> {
-    const until = performance.now() + CATCH_UP_MS;
-    while (!this.#recents.reached(positions) && performance.now() < until) await sleep(10);
+    const until = clock.monotonic() + CATCH_UP_MS;
+    while (!this.#recents.reached(positions) && clock.monotonic() < until) await sleep(10);
   }
 
   #resumeOne(watcher: Watcher, key: string, positions: readonly number[]): void {

@@ -9,7 +9,7 @@
  * **At the limit** (`entriesMax`, watched users over all lists) a list that would go beyond it is not held: its watcher is
  * told of themself only, `keep` answers OUTBOX_FULL, an error is logged and counted.
  */
-import { randomBytes } from 'node:crypto';
+import { clock, type Timer } from '../base/clock.ts';
 import { hasCode, PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { counter, gauge } from '../base/metrics.ts';
@@ -96,12 +96,12 @@ export class InterestTable {
     const list = changed(this.list(watcher), change);
     if (list.length > WATCHED_MAX)
       throw badInput(`user_ids: a kept list holds up to ${WATCHED_MAX} users, this one would hold ${list.length}`);
-    const revision = randomBytes(9).toString('base64url');
-    const value = this.#options.codecs.interest.encode({ watcher, user_ids: [...list], updated_at: Date.now(), revision });
-    let timer: NodeJS.Timeout | undefined;
+    const revision = clock.randomHex(9);
+    const value = this.#options.codecs.interest.encode({ watcher, user_ids: [...list], updated_at: clock.now(), revision });
+    let timer: Timer | undefined;
     const readBack = new Promise<boolean | 'late'>((resolve) => {
       this.#awaited.set(revision, resolve);
-      timer = setTimeout(() => resolve('late'), READ_BACK_MS);
+      timer = clock.setTimeout(() => resolve('late'), READ_BACK_MS);
     });
     try {
       await this.#producer.send([{ topic: topicNames.interest, records: [{ key: watcher, value }] }]);
@@ -118,7 +118,7 @@ export class InterestTable {
         });
       return this.list(watcher);
     } finally {
-      clearTimeout(timer);
+      clock.clearTimeout(timer);
       this.#awaited.delete(revision);
     }
   }

@@ -15,8 +15,7 @@
  * then rejects with OUTBOX_FULL, and nothing was queued. Ends of holds (`sendAlways`) are taken nevertheless: a hold
  * that is never ended would be a ghost, and there is at most one end a hold.
  */
-import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { clock, sleep, type Timer, turn } from '../base/clock.ts';
 import { PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { counter, gauge, histogram } from '../base/metrics.ts';
@@ -87,7 +86,7 @@ export async function createOutbox(options: OutboxOptions): Promise<GatewayOutbo
 }
 
 class LogOutbox implements GatewayOutbox {
-  readonly gatewayId = `gw-${randomBytes(6).toString('hex')}`;
+  readonly gatewayId = `gw-${clock.randomHex(6)}`;
   readonly partitions: number;
   readonly #codecs: Codecs;
   readonly #logger: Logger;
@@ -95,7 +94,7 @@ class LogOutbox implements GatewayOutbox {
   readonly #limits: { readonly signals: number; readonly bytes: number };
   readonly #marks: readonly PartitionMarks[];
   readonly #queue: OutboxQueue;
-  readonly #markerTimer: NodeJS.Timeout;
+  readonly #markerTimer: Timer;
   #underWay: SentBatch | null = null;
   #pumping: Promise<void> | null = null;
   #connected = true;
@@ -111,7 +110,7 @@ class LogOutbox implements GatewayOutbox {
     this.#marks = Array.from({ length: partitions }, () => new PartitionMarks());
     this.#queue = new OutboxQueue(partitions);
     this.#markEveryPartition();
-    this.#markerTimer = setInterval(() => this.#markEveryPartition(), options.markerEvery_ms ?? 1_000);
+    this.#markerTimer = clock.setInterval(() => this.#markEveryPartition(), options.markerEvery_ms ?? 1_000);
   }
 
   get full(): boolean {
@@ -158,10 +157,13 @@ class LogOutbox implements GatewayOutbox {
   async close(within_ms: number): Promise<void> {
     if (!this.#closing) {
       this.#closing = true;
-      clearInterval(this.#markerTimer);
-      const late = AbortSignal.timeout(Math.max(1, within_ms));
-      const idle = this.#whenIdle();
-      await Promise.race([idle, new Promise<void>((resolve) => late.addEventListener('abort', () => resolve(), { once: true }))]);
+      clock.clearInterval(this.#markerTimer);
+      let late: Timer | undefined;
+      const patience = new Promise<void>((resolve) => {
+        late = clock.setTimeout(resolve, Math.max(1, within_ms));
+      });
+      await Promise.race([this.#whenIdle(), patience]);
+      clock.clearTimeout(late);
     }
     this.#abandoned = true;
     const abandoned = [...(this.#underWay?.entries ?? [])];
@@ -174,13 +176,13 @@ class LogOutbox implements GatewayOutbox {
 
   #enqueue(draft: SignalDraft, options: SendOptions): Promise<'sent' | 'cancelled'> {
     const signal = { ...wholeSignal(draft), gateway_id: this.gatewayId };
-    if (signal.received_at === 0) signal.received_at = Date.now();
+    if (signal.received_at === 0) signal.received_at = clock.now();
     const fault = checkSignal(signal);
     if (fault !== null) return Promise.reject(new PresenceError('BAD_INPUT', fault, { at: 'outbox', retriable: false }));
     return new Promise((settle, fail) => {
       const { traceparent, cancelled } = options;
       const bytes = estimateBytes(signal, traceparent);
-      const entry = { type: 'signal', signal, traceparent, cancelled, bytes, queuedAt: performance.now(), settle, fail } as const;
+      const entry = { type: 'signal', signal, traceparent, cancelled, bytes, queuedAt: clock.monotonic(), settle, fail } as const;
       this.#queue.push(this.partitionOf(signal.user_id), entry);
       this.#pump();
     });
@@ -190,7 +192,7 @@ class LogOutbox implements GatewayOutbox {
     for (let partition = 0; partition < this.partitions; partition++) this.#queue.pushMarker(partition);
     const underWay = this.#underWay?.entries[0]?.queuedAt;
     const since = underWay ?? this.#queue.oldest();
-    oldest.set(since === null ? 0 : (performance.now() - since) / 1_000);
+    oldest.set(since === null ? 0 : (clock.monotonic() - since) / 1_000);
     this.#measureHeld();
     this.#pump();
   }
@@ -203,7 +205,7 @@ class LogOutbox implements GatewayOutbox {
   /** Begins at the end of this turn, so that all that a turn says is one batch. */
   #pump(): void {
     if (this.#pumping !== null) return;
-    this.#pumping = new Promise<void>((resolve) => setImmediate(resolve))
+    this.#pumping = turn()
       .then(() => this.#sendAll())
       .finally(() => {
         this.#pumping = null;
@@ -252,7 +254,7 @@ class LogOutbox implements GatewayOutbox {
   }
 
   #markerRecord(partition: number, marks: PartitionMarks): OutRecord {
-    const marker = { ...wholeSignal(marks.marker()), gateway_id: this.gatewayId, received_at: Date.now() };
+    const marker = { ...wholeSignal(marks.marker()), gateway_id: this.gatewayId, received_at: clock.now() };
     return { key: null, partition, value: this.#codecs.signal.encode(marker) };
   }
 
@@ -272,7 +274,7 @@ class LogOutbox implements GatewayOutbox {
   }
 
   async #sendUntilTaken(batch: SentBatch): Promise<void> {
-    const begun = performance.now();
+    const begun = clock.monotonic();
     batchRecords.observe(batch.records.length);
     for (let attempt = 1; !this.#abandoned; attempt++) {
       try {
@@ -286,13 +288,13 @@ class LogOutbox implements GatewayOutbox {
             'The log does not take signals; they are held and sent again.',
           );
         this.#connected = false;
-        await sleep(Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (attempt - 1)) * (0.75 + Math.random() / 4));
+        await sleep(Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (attempt - 1)) * (0.75 + clock.random() / 4));
       }
     }
     if (this.#abandoned) return;
     if (!this.#connected) this.#logger.info({ records: batch.records.length }, 'The log takes signals again.');
     this.#connected = true;
-    batchSeconds.observe((performance.now() - begun) / 1_000);
+    batchSeconds.observe((clock.monotonic() - begun) / 1_000);
     for (const entry of batch.entries) entry.settle('sent');
     for (const [kind, count] of countKinds(batch.entries)) sent.inc({ kind }, count);
     this.#measureHeld();

@@ -11,6 +11,7 @@
  * came is not a query each time. That is safe: whoever comes is written to the cache, which is asked first; so it
  * is used only while the cache answers.
  */
+import { clock } from '../base/clock.ts';
 import { hasCode } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { counter } from '../base/metrics.ts';
@@ -44,7 +45,7 @@ interface Found {
 }
 
 export function createReads(options: ReadsOptions): Reads {
-  const now = options.now ?? Date.now;
+  const now = options.now ?? clock.now;
   const absent = new Absent();
 
   const find = async (keys: readonly string[]): Promise<ReadonlyMap<string, Found>> => {

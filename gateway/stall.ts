@@ -7,6 +7,7 @@
  * but the loop time of the last beat. A stall is seen as soon as anybody asks (not only when the timer
  * comes), so a beat read right after a pause is not credited twice.
  */
+import { clock, type Timer } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { counter } from '../base/metrics.ts';
 
@@ -31,10 +32,10 @@ export class LoopClock {
   /** When the loop was last seen to turn. */
   #turned: number;
   #stalled = 0;
-  #timer: NodeJS.Timeout | null = null;
+  #timer: Timer | null = null;
 
   constructor(options: LoopClockOptions = {}) {
-    this.#now = options.now ?? (() => performance.now());
+    this.#now = options.now ?? (() => clock.monotonic());
     this.#logger = options.logger;
     this.#turned = this.#now();
   }
@@ -42,11 +43,11 @@ export class LoopClock {
   /** Watches the loop. Without it (tests) call `turned` by hand. */
   start(): void {
     this.#turned = this.#now();
-    this.#timer ??= setInterval(() => this.turned(), TICK_MS);
+    this.#timer ??= clock.setInterval(() => this.turned(), TICK_MS);
   }
 
   stop(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
+    if (this.#timer !== null) clock.clearInterval(this.#timer);
     this.#timer = null;
   }
 

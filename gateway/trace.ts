@@ -1,5 +1,5 @@
 /** W3C trace context: a request's `traceparent` is continued, a malformed one is ignored and a new one begun. */
-import { randomBytes } from 'node:crypto';
+import { clock } from '../base/clock.ts';
 
 export interface Trace {
   /** 32 hex digits. */
@@ -23,22 +23,10 @@ export function continueTrace(header: string | undefined): Trace {
   ];
   // ff is no version; version 00 has four parts and no more; later ones may have more.
   const valid = version !== 'ff' && (version !== '00' || rest === undefined) && /[^0]/.test(traceId) && /[^0]/.test(parentId);
-  return valid ? { traceId, traceparent: `00-${traceId}-${hex(8)}-${flags}` } : newTrace();
+  return valid ? { traceId, traceparent: `00-${traceId}-${clock.randomHex(8)}-${flags}` } : newTrace();
 }
 
 function newTrace(): Trace {
-  const traceId = hex(16);
-  return { traceId, traceparent: `00-${traceId}-${hex(8)}-01` };
-}
-
-// Random bytes are drawn 4 KB at a time: a call for each would cost more than the rest of a beat.
-let pool = Buffer.alloc(0);
-let used = 0;
-function hex(bytes: number): string {
-  if (used + bytes > pool.length) {
-    pool = randomBytes(4_096);
-    used = 0;
-  }
-  used += bytes;
-  return pool.toString('hex', used - bytes, used);
+  const traceId = clock.randomHex(16);
+  return { traceId, traceparent: `00-${traceId}-${clock.randomHex(8)}-01` };
 }

@@ -11,6 +11,7 @@
  *
  * It holds one transaction at a time; the caller waits.
  */
+import { clock } from '../base/clock.ts';
 import { hasCode, type PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Log, LogTransactions } from '../ports/log.ts';
@@ -54,7 +55,7 @@ export class Committer<I, S, P, D, C> {
   private before: Buffer | null;
   /** The last committed partition record lies at or above this offset of the state topic. */
   private mark: number;
-  private markedAt = performance.now();
+  private markedAt = clock.monotonic();
 
   constructor(parts: CommitterParts<I, S, P, D, C>) {
     this.parts = parts;
@@ -156,8 +157,8 @@ export class Committer<I, S, P, D, C> {
    * partition record lies above it. null: not now.
    */
   private async nextMark(): Promise<number | null> {
-    if (performance.now() - this.markedAt < MARK_EVERY_MS) return null;
-    this.markedAt = performance.now();
+    if (clock.monotonic() - this.markedAt < MARK_EVERY_MS) return null;
+    this.markedAt = clock.monotonic();
     const { log, wiring, partition } = this.parts;
     return offsetsOf(log, wiring.topics.state, partition).then(
       (offsets) => offsets.end,

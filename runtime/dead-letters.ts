@@ -10,6 +10,7 @@
  * Delivery: acknowledged before the position passes the record; after a crash in between it is put aside
  * again, so readers tell repeats by (topic, partition, offset).
  */
+import { clock } from '../base/clock.ts';
 import { hasCode, PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { LogProducer, LogRecord, OutRecord, TopicPartition } from '../ports/log.ts';
@@ -55,7 +56,7 @@ export async function putAside(letters: readonly DeadLetter[], options: PutAside
   const [first] = letters;
   if (first === undefined) return;
   const { from, topic, producer, logger } = options;
-  const now = Date.now();
+  const now = clock.now();
   const records = letters.map((letter) => deadLetterRecord(letter, from, now));
   try {
     await producer.send([{ topic, records }]);

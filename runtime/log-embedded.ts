@@ -8,6 +8,7 @@
  * It sets no timer that decides anything: with `now` given, its stamps, retention and compaction follow
  * that clock alone.
  */
+import { turn } from '../base/clock.ts';
 import { PresenceError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
 import type { FollowOptions, Log, LogProducer, PartitionOffsets, ReadOptions, TopicSpec } from '../ports/log.ts';
@@ -170,7 +171,7 @@ class EmbeddedLog implements Log {
       if (batch.records.length > 0) await onBatch(batch);
       position = batch.nextOffset;
       // Other work gets its turn between batches.
-      await new Promise(setImmediate);
+      await turn();
     }
   }
 

@@ -35,6 +35,7 @@
  * **Delivery and replay.** Output, states and position are exactly once; dead letters at least once; control records
  * at most once from here, said again by the topology. What is emitted depends on the input alone.
  */
+import { clock } from '../base/clock.ts';
 import { hasCode, PresenceError } from '../base/errors.ts';
 import type { LogBatch, LogTransactions, TopicPartition } from '../ports/log.ts';
 import type { PartitionProcessor } from '../topology/kit/processor.ts';
@@ -185,7 +186,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
   private async takeOnce(): Promise<void> {
     const { log, wiring, group, partition, limits, logger, ticker } = this.parts;
     const { signal } = this.stopping;
-    const began = performance.now();
+    const began = clock.monotonic();
     this.enter('fencing');
     await this.transactions?.close().catch(() => {});
     const writes = [wiring.topics.state, wiring.topics.output].map((topic) => ({ topic, partition }));
@@ -213,12 +214,12 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
     });
     this.held = { processor: restored.processor, committer };
     this.committed = restored.processor.position;
-    this.committedAt = performance.now();
+    this.committedAt = clock.monotonic();
     this.soughtAt = -1;
     this.problem = null;
     this.enter('running');
     ticker.add(this);
-    const seconds = (performance.now() - began) / 1_000;
+    const seconds = (clock.monotonic() - began) / 1_000;
     metrics.restoreSeconds.observe(seconds);
     metrics.restoreRecords.inc(restored.records);
     logger.info({ partition, position: this.position, records: restored.records, seconds }, 'A partition has been taken.');
@@ -240,7 +241,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
     this.enter('fenced');
     logger.warn({ partition }, 'Another instance has taken this partition; it is taken again if the group says so.');
     do {
-      await pause(limits.fencedPause_ms * (0.5 + Math.random() / 2), signal);
+      await pause(limits.fencedPause_ms * (0.5 + clock.random() / 2), signal);
       if (signal.aborted) return;
     } while (
       !(await this.confirm().then(
@@ -302,7 +303,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
     for (const one of encoded) metrics.windowRecords.observe(one.states.length + one.output.length);
     this.showLag(batch);
     showProcessor(this.partition, processor, this.parts.ticker.brokerTime(this.partition));
-    const checkpoint = encoded.length === 0 && performance.now() - this.committedAt >= limits.checkpoint_ms;
+    const checkpoint = encoded.length === 0 && clock.monotonic() - this.committedAt >= limits.checkpoint_ms;
     const extra = checkpoint ? this.feeder.checkpoint(processor) : null;
     if (extra !== null) encoded = [extra];
     if (encoded.length > 0) this.activity = this.commitAll(held, encoded);
@@ -363,7 +364,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
     const { controls, limits, logger, partition, wiring } = this.parts;
     for (const transaction of toTransactions(encoded, limits)) {
       this.enter('committing');
-      const began = performance.now();
+      const began = clock.monotonic();
       const outcome = await held.committer.commit(transaction).catch((error: unknown) => {
         logger.error({ partition, err: error }, 'A commit failed in an unforeseen way; the partition is taken again.');
         return 'superseded' as const;
@@ -378,9 +379,9 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
         if (outcome === 'fenced') await this.standBack();
         return this.take();
       }
-      countCommit(wiring.topics, partition, transaction, (performance.now() - began) / 1_000);
+      countCommit(wiring.topics, partition, transaction, (clock.monotonic() - began) / 1_000);
       this.committed = transaction.position;
-      this.committedAt = performance.now();
+      this.committedAt = clock.monotonic();
       controls.send(transaction.controls);
     }
     this.enter('running');

@@ -17,6 +17,7 @@
  * *waiting* (the timer is armed for its deadline), *in flight* (sent, or read back not yet), *paused* (its runner is
  * not running, or has a batch in hand that may move time).
  */
+import { clock, type Timer } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Appended, LogProducer, OutRecord } from '../ports/log.ts';
 import { BrokerClock } from './broker-clock.ts';
@@ -69,14 +70,14 @@ export class Ticker {
   private readonly options: TickerOptions;
   private readonly now: () => number;
   private readonly entries = new Map<number, Entry>();
-  private timer: ReturnType<typeof setTimeout> | null = null;
+  private timer: Timer | null = null;
   private armedFor = Number.POSITIVE_INFINITY;
   private sending: Promise<void> | null = null;
   private closed = false;
 
   constructor(options: TickerOptions) {
     this.options = options;
-    this.now = options.now ?? (() => performance.now());
+    this.now = options.now ?? (() => clock.monotonic());
   }
 
   add(target: TickTarget): void {
@@ -102,7 +103,7 @@ export class Ticker {
 
   async close(): Promise<void> {
     this.closed = true;
-    if (this.timer !== null) clearTimeout(this.timer);
+    if (this.timer !== null) clock.clearTimeout(this.timer);
     await this.sending;
   }
 
@@ -122,11 +123,11 @@ export class Ticker {
 
   private arm(at: number): void {
     if (this.closed || this.sending !== null || at >= this.armedFor) return;
-    if (this.timer !== null) clearTimeout(this.timer);
+    if (this.timer !== null) clock.clearTimeout(this.timer);
     this.armedFor = at;
     // Rounded up: a timer that fires early would only be armed again.
     const nap = Math.min(Math.max(0, Math.ceil(at - this.now())), LONGEST_NAP_MS);
-    this.timer = setTimeout(() => this.fire(), nap);
+    this.timer = clock.setTimeout(() => this.fire(), nap);
   }
 
   private fire(): void {

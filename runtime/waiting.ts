@@ -1,31 +1,32 @@
 /** Pauses that can be cut short, and the growing ones between attempts. */
+import { clock, type Timer } from '../base/clock.ts';
 
 /** Resolves after `ms`, or at once when `signal` is or becomes aborted. Never rejects. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted === true) return Promise.resolve();
   return new Promise((resolve) => {
     const done = (): void => {
-      clearTimeout(timer);
+      clock.clearTimeout(timer);
       signal?.removeEventListener('abort', done);
       resolve();
     };
-    const timer = setTimeout(done, ms);
+    const timer = clock.setTimeout(done, ms);
     signal?.addEventListener('abort', done, { once: true });
   });
 }
 
 /** Whether `work` settles within `ms`. A rejection counts as settled and is not reported here. */
 export async function settlesWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: Timer | undefined;
   const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
+    timer = clock.setTimeout(() => resolve(false), ms);
   });
   const settled = work.then(
     () => true as const,
     () => true as const,
   );
   const result = await Promise.race([settled, late]);
-  clearTimeout(timer);
+  clock.clearTimeout(timer);
   return result;
 }
 
@@ -45,7 +46,7 @@ export class Backoff {
   }
 
   async pause(signal?: AbortSignal): Promise<void> {
-    const ms = this.next * (0.5 + Math.random() / 2);
+    const ms = this.next * (0.5 + clock.random() / 2);
     this.next = Math.min(this.next * 2, this.options.max_ms);
     await pause(ms, signal);
   }

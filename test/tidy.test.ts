@@ -64,6 +64,21 @@ describe('Time is data', () => {
   test('processors/ and topology/ read no clock, set no timer, wait for nothing and draw no lots', () => {
     expect(offences(pure, (line) => banned.find(([pattern]) => pattern.test(code(line)))?.[1])).toEqual([]);
   });
+
+  test('gateway/ and runtime/ ask base/clock.ts, so that a simulation can be their time and chance', () => {
+    // What speaks to a real Kafka lives in real time; embedded/group.ts waits only for a consumer that throws.
+    const real = /^runtime\/(kafka\/|log-kafka|embedded\/group\.ts)/;
+    const ambient = sources.filter((file) => /^(gateway|runtime)\//.test(file) && !isTest(file) && !real.test(file));
+    const raw = [
+      /\bDate\.now\b|\bperformance\.now\b|\bAbortSignal\.timeout\b|\bMath\.random\b|\brandom(UUID|Bytes)\(/,
+      /\b(set|clear)(Timeout|Interval|Immediate)\(/,
+    ];
+    const own = (line: string): string => code(line).replace(/clock\.\w+/g, '');
+    const timers = /from 'node:timers/;
+    expect(offences(ambient, (line) => [...raw.map((one) => one.exec(own(line))), timers.exec(line)].find(Boolean)?.[0])).toEqual(
+      [],
+    );
+  });
 });
 
 describe('Size', () => {

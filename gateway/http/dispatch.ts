@@ -3,7 +3,9 @@
  * the handler. The order is fixed, so that each refusal is the same whatever else is wrong: 414, 404, 405,
  * 401, 429, 403, 413, 415, 400.
  */
+
 import { z } from 'zod';
+import { clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { type Authenticator, bearerOf, isBadToken, type Principal } from '../auth.ts';
 import type { Buckets } from '../limits.ts';
@@ -39,7 +41,7 @@ export function createDispatch(options: DispatchOptions): (res: HttpResponse, re
   const table = tableOf(options.routes);
   return (res, req) => {
     const head = readHead(req);
-    const begun = performance.now();
+    const begun = clock.monotonic();
     const responder = new Responder(res, { bodiless: head.method === 'HEAD' });
     const route = find(table, head);
     const name = route?.path ?? (options.pages.has(head.path) ? 'page' : 'unknown');
@@ -51,7 +53,7 @@ export function createDispatch(options: DispatchOptions): (res: HttpResponse, re
     const answer = (reply: Reply): void => {
       responder.respond({ ...reply, headers: { 'cache-control': 'no-store', ...reply.headers, ...common } });
       requests.inc({ route: name, status: String(reply.status) });
-      requestSeconds.observe({ route: name }, (performance.now() - begun) / 1000);
+      requestSeconds.observe({ route: name }, (clock.monotonic() - begun) / 1000);
     };
     run(options, table, head, route, responder).then(answer, (error: unknown) => {
       const problem = problemOf(error);
@@ -95,7 +97,7 @@ async function run(
   const body = route.body === undefined ? undefined : responder.body(head.contentLength);
   body?.catch(() => {}); // Where the caller is refused first, nobody waits for it.
   const principal = options.authenticator.known(token) ?? (await verify(options.authenticator, token));
-  const wait_ms = options.buckets.take(principal.userKey, Date.now());
+  const wait_ms = options.buckets.take(principal.userKey, clock.now());
   if (wait_ms > 0) {
     throw new Problem('too_fast', 'Too many requests of this user.', {
       headers: { 'retry-after': String(Math.ceil(wait_ms / 1000)) },

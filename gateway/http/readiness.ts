@@ -6,6 +6,8 @@
  * it `degraded` but serving: taking every gateway out of its load balancer because Redis restarts would make an
  * outage of it. Probes run side by side; one that takes longer than PROBE_MS counts as down.
  */
+import { clock, type Timer } from '../../base/clock.ts';
+
 export interface Check {
   /** Resolves if the part is well. */
   readonly probe: () => Promise<void>;
@@ -40,9 +42,9 @@ export class Readiness {
   }
 
   async #probe(name: string, check: Check): Promise<{ ok: boolean; detail?: string }> {
-    let timer: NodeJS.Timeout | undefined;
+    let timer: Timer | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${PROBE_MS} ms`)), PROBE_MS);
+      timer = clock.setTimeout(() => reject(new Error(`no answer within ${PROBE_MS} ms`)), PROBE_MS);
     });
     try {
       await Promise.race([check.probe(), late]);
@@ -51,7 +53,7 @@ export class Readiness {
     } catch (error) {
       return { ok: false, detail: error instanceof Error ? error.message : String(error) };
     } finally {
-      clearTimeout(timer);
+      clock.clearTimeout(timer);
     }
   }
 }

@@ -1,4 +1,5 @@
 /** Routes that read presence and its history. */
+import { clock } from '../../base/clock.ts';
 import { DEFAULT_TENANT, userKey } from '../../schemas/user-key.ts';
 import type { Principal } from '../auth.ts';
 import { historyQuery, presenceQuery, presenceQueryBody } from '../validation/requests.ts';
@@ -78,7 +79,7 @@ const getHistory = route({
       throw new Problem('forbidden', "Another user's history needs the scope presence:admin.");
     }
     const key = userKey(principal.tenant, userId);
-    const now = Date.now();
+    const now = clock.now();
     const to = query.to === undefined ? now + 1 : (timeOf(query.to) as number);
     const from = query.from === undefined ? now - windowOf(query.window ?? '1h') : (timeOf(query.from) as number);
     const bounds = query.cursor === undefined ? { key, from, to } : decodeCursor(query.cursor, key);

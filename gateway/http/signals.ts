@@ -1,5 +1,5 @@
 /** Routes that say something of a user: heartbeats of background tasks, and overrides. */
-import { randomUUID } from 'node:crypto';
+import { clock } from '../../base/clock.ts';
 import { userKey } from '../../schemas/user-key.ts';
 import type { Principal } from '../auth.ts';
 import type { SignalDraft } from '../parts.ts';
@@ -43,7 +43,7 @@ const setOverride = route({
   refusals: ['unavailable'],
   async handle({ principal, query, body, trace, ...call }) {
     const user = whose(principal, query.user_id, 'presence:write');
-    const override_id = randomUUID();
+    const override_id = clock.randomUUID();
     const draft: SignalDraft = {
       kind: 'override_set',
       ...user,
@@ -114,7 +114,7 @@ function whose(
  * be written yet: sending a heartbeat again is harmless (its seq), and so is an override.
  */
 async function say({ services }: Pick<Call, 'services'>, draft: SignalDraft, traceparent: string): Promise<void> {
-  const sent = services.outbox.send({ ...draft, received_at: Date.now() }, { traceparent });
+  const sent = services.outbox.send({ ...draft, received_at: clock.now() }, { traceparent });
   await within(
     services.answerWithin_ms,
     sent,

@@ -1,5 +1,7 @@
 /** What requests may say: one schema each, from which both the checks and the OpenAPI document come. */
+
 import { z } from 'zod';
+import { clock } from '../../base/clock.ts';
 import { stateSymbols } from '../../schemas/generated.ts';
 import { id, ids, READ_LIMIT, WATCH_LIMIT } from './ids.ts';
 import { timeField, timeOf, timeParameter, windowParameter } from './times.ts';
@@ -45,7 +47,7 @@ export const overrideBody = z
       context.issues.push({ code: 'custom', message, path: [path], input: context.value });
     if (until != null && ttl_s != null) fault('cannot be given together with ttl_s', 'until');
     const ms = until == null ? undefined : timeOf(until);
-    if (ms !== undefined && ms <= Date.now()) fault('is past', 'until');
+    if (ms !== undefined && ms <= clock.now()) fault('is past', 'until');
   });
 
 /** Acts on another user need presence:admin. */

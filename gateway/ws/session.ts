@@ -10,6 +10,7 @@
  * of each user and no more). Above `slowBytesMax`, or slow for `SLOW_SWEEPS` sweeps on end, it is closed with
  * 4408: what it holds is memory that others need.
  */
+import { clock } from '../../base/clock.ts';
 import { hasCode } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { userKey } from '../../schemas/user-key.ts';
@@ -68,7 +69,7 @@ export class Session implements Connection {
     this.tenant = start.principal.tenant;
     this.#options = options;
     this.#ws = ws;
-    this.#bucket = new Bucket(options.rate.burst, Date.now());
+    this.#bucket = new Bucket(options.rate.burst, clock.now());
     this.#principal = start.principal;
     this.#traceparent = start.traceparent;
   }
@@ -161,7 +162,7 @@ export class Session implements Connection {
   }
 
   #mayGoOn(): boolean {
-    if (this.#bucket.take(this.#options.rate, Date.now()) === 0) return true;
+    if (this.#bucket.take(this.#options.rate, clock.now()) === 0) return true;
     const { rate, burst } = this.#options.rate;
     this.refuse('too_fast', `More than ${rate} frames a second, and ${burst} at once.`, 4429 satisfies CloseCode);
     return false;
@@ -224,7 +225,7 @@ export class Session implements Connection {
     }
     if (fresh.userKey !== this.userKey) this.#error('bad_token', 'The token is of another user or tenant.');
     else if (!fresh.scopes.has('presence:read')) this.#error('bad_token', 'The token lacks the scope presence:read.');
-    else if (fresh.ends <= Date.now()) this.#error('bad_token', 'The token has ended.');
+    else if (fresh.ends <= clock.now()) this.#error('bad_token', 'The token has ended.');
     else {
       this.#principal = fresh;
       this.#warned = false;

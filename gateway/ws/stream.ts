@@ -8,7 +8,7 @@
  * **Draining** tells sessions to go in waves, each a random moment within its wave, and closes those that
  * are still there a second later with 1012. New streams are refused meanwhile, and for good.
  */
-import { randomUUID } from 'node:crypto';
+import { clock, type Timer } from '../../base/clock.ts';
 import type { Readiness } from '../http/readiness.ts';
 import { closed, connections, opened } from '../metrics.ts';
 import type { TemplatedApp, WebSocket } from '../uws.ts';
@@ -42,8 +42,8 @@ export class Streams {
   readonly #sessions = new Map<WebSocket<unknown>, Session>();
   readonly #slots: readonly Set<Session>[] = Array.from({ length: SLOTS }, () => new Set<Session>());
   readonly #slotOf = new Map<Session, Set<Session>>();
-  readonly #sweep: NodeJS.Timeout;
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #sweep: Timer;
+  readonly #timers = new Set<Timer>();
   #slot = 0;
   #nextSlot = 0;
   #empty: (() => void) | undefined;
@@ -63,7 +63,7 @@ export class Streams {
       pong: (ws) => this.#sessions.get(ws)?.heard('pong'),
       close: (ws, code) => this.#close(ws, code),
     });
-    this.#sweep = setInterval(() => this.#sweepSlot(), HEARTBEAT_MS / SLOTS);
+    this.#sweep = clock.setInterval(() => this.#sweepSlot(), HEARTBEAT_MS / SLOTS);
     this.#sweep.unref();
   }
 
@@ -73,7 +73,7 @@ export class Streams {
 
   #open(ws: WebSocket<UserData>): void {
     const { principal, traceparent } = ws.getUserData();
-    const session = new Session(ws, { id: randomUUID(), principal, traceparent }, this.#options);
+    const session = new Session(ws, { id: clock.randomUUID(), principal, traceparent }, this.#options);
     const slot = this.#slots[this.#nextSlot++ % SLOTS] as Set<Session>;
     slot.add(session);
     this.#slotOf.set(session, slot);
@@ -100,7 +100,7 @@ export class Streams {
   }
 
   #sweepSlot(): void {
-    const now = Date.now();
+    const now = clock.now();
     // A session that is closed by its sweep leaves the slot meanwhile; a Set's iteration allows that.
     for (const session of this.#slots[this.#slot] as Set<Session>) session.sweep(now);
     this.#slot = (this.#slot + 1) % SLOTS;
@@ -121,7 +121,7 @@ export class Streams {
 
   #tellToGo(sessions: readonly Session[], within_ms: number): void {
     for (const session of sessions) {
-      const reconnect_in_ms = Math.floor(Math.random() * within_ms);
+      const reconnect_in_ms = Math.floor(clock.random() * within_ms);
       session.say({ type: 'drain', reconnect_in_ms });
       this.#later(reconnect_in_ms + LEAVE_MS, () => session.end(1012));
     }
@@ -140,13 +140,13 @@ export class Streams {
 
   /** No timer of ours is left. Call it when emptied. */
   stop(): void {
-    clearInterval(this.#sweep);
-    for (const timer of this.#timers) clearTimeout(timer);
+    clock.clearInterval(this.#sweep);
+    for (const timer of this.#timers) clock.clearTimeout(timer);
     this.#timers.clear();
   }
 
   #later(ms: number, run: () => void): void {
-    const timer = setTimeout(() => {
+    const timer = clock.setTimeout(() => {
       this.#timers.delete(timer);
       run();
     }, ms);

@@ -1,4 +1,5 @@
 /** The stream's upgrade: who may open one, judged before there is a WebSocket. */
+import { clock } from '../../base/clock.ts';
 import { type Authenticator, bearerOf, isBadToken, type Principal } from '../auth.ts';
 import { type Head, parseQuery, Responder, readHead } from '../http/call.ts';
 import type { Origins } from '../http/origins.ts';
@@ -64,7 +65,7 @@ async function judge(options: UpgradeOptions, head: Head, protocols: string, ver
   if (offered.length > 0 && !offered.includes(SUBPROTOCOL)) {
     throw new Problem('bad_input', `The subprotocol ${SUBPROTOCOL} is not among those offered.`);
   }
-  const wait_ms = options.buckets.take(principal.userKey, Date.now());
+  const wait_ms = options.buckets.take(principal.userKey, clock.now());
   if (wait_ms > 0) {
     throw new Problem('too_fast', 'Too many requests of this user.', {
       headers: { 'retry-after': String(Math.ceil(wait_ms / 1000)) },

@@ -15,8 +15,10 @@
  * way go together in the next. At most 64 MiB wait; beyond that, and while the disk refuses, an append
  * rejects with LOG_UNAVAILABLE.
  */
+
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { clock } from '../../base/clock.ts';
 import { PresenceError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { gauge } from '../../base/metrics.ts';
@@ -68,7 +70,7 @@ export async function openJournal(options: JournalOptions, load: (frame: Require
   let snapshotting: Promise<void> | null = null;
   let closed = false;
 
-  const sync = setInterval(() => {
+  const sync = clock.setInterval(() => {
     if (!dirty) return;
     dirty = false;
     handle.datasync().catch((error) => logger.warn({ error }, 'The embedded log could not be synced to disk.'));
@@ -151,7 +153,7 @@ export async function openJournal(options: JournalOptions, load: (frame: Require
     async close() {
       if (closed) return;
       closed = true;
-      clearInterval(sync);
+      clock.clearInterval(sync);
       await writing;
       await snapshotting;
       await handle.datasync();

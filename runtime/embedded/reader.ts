@@ -3,7 +3,7 @@
  * resolves, so a slow reader is never flooded and nothing is queued. A batch that rejects is handed over
  * again after a pause.
  */
-import { setImmediate, setTimeout } from 'node:timers/promises';
+import { sleep, turn } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { LogBatch } from '../../ports/log.ts';
 import type { Partition } from './partition.ts';
@@ -63,11 +63,11 @@ export class PartitionReader {
             { error, topic, partition, offset: batch.records[0]?.offset },
             'A batch was refused; it is handed over again.',
           );
-          await setTimeout(REDELIVERY_PAUSE_MS);
+          await sleep(REDELIVERY_PAUSE_MS);
           continue;
         }
         // A full log must not starve sockets and timers.
-        await setImmediate();
+        await turn();
       }
       this.#position = this.#sought ?? batch.nextOffset;
     }
