@@ -2,14 +2,6 @@
 /** The `presence` command: what it is told, which command runs, and the exit code (0 done, 1 failed, 2 wrong usage). */
 import { Command, CommanderError } from 'commander';
 import { PresenceError } from '../base/errors.ts';
-import { addDrain } from './commands/drain.ts';
-import { addOverrides } from './commands/overrides.ts';
-import { addReplay } from './commands/replay.ts';
-import { addSchemas } from './commands/schemas.ts';
-import { addSimulate } from './commands/simulate.ts';
-import { addToken } from './commands/token.ts';
-import { addTopology } from './commands/topology.ts';
-import { addUp } from './commands/up.ts';
 
 const program = new Command('presence')
   .description('Who is online? A stream-processing topology over Kafka, with sinks and WebSocket gateways.')
@@ -31,7 +23,19 @@ Examples:
 Exit codes: 0 done, 1 failed, 2 wrong usage.`,
   );
 
-for (const add of [addUp, addTopology, addSchemas, addReplay, addSimulate, addOverrides, addDrain, addToken]) add(program);
+/** In the order of the help. Each is loaded only if it is named: the author's tools answer at once, without drivers. */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  up: async () => (await import('./commands/up.ts')).addUp,
+  topology: async () => (await import('./commands/topology.ts')).addTopology,
+  schemas: async () => (await import('./commands/schemas.ts')).addSchemas,
+  replay: async () => (await import('./commands/replay.ts')).addReplay,
+  simulate: async () => (await import('./commands/simulate.ts')).addSimulate,
+  overrides: async () => (await import('./commands/overrides.ts')).addOverrides,
+  drain: async () => (await import('./commands/drain.ts')).addDrain,
+  token: async () => (await import('./commands/token.ts')).addToken,
+};
+const named = commands[process.argv[2] ?? ''];
+for (const load of named === undefined ? Object.values(commands) : [named]) (await load())(program);
 
 /** Subcommands are not made with exitOverride of their own: commander copies settings only to those made later. */
 function overrideExits(command: Command): void {
