@@ -69,6 +69,8 @@ class Dedupe implements BoundStage<Heard> {
   }
 
   // Each stage fills in the one happening of its partition: the types are read-only views of it.
+  readonly entries = (): number => this.scope.devices + this.scope.gateways.size;
+
   readonly on = (heard: Heard): void => {
     const happening = heard as Happening;
     const { signal } = happening;

@@ -59,6 +59,8 @@ class DiffStage implements BoundStage<Lived> {
     this.next = next;
   }
 
+  readonly entries = (): number => this.scope.users.size;
+
   readonly on = (lived: Lived): void => {
     const { scope } = this;
     const { kind, user, signal } = lived;

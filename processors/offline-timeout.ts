@@ -75,6 +75,8 @@ class OfflineTimeout implements BoundStage<Ranked> {
     this.next = next;
   }
 
+  readonly entries = (): number => this.scope.devices + this.scope.gateways.size;
+
   readonly on = (ranked: Ranked): void => {
     const happening = ranked as Happening; // see dedupe.ts
     switch (happening.kind) {

@@ -68,6 +68,8 @@ export type StageLogic<A> = (happening: A) => void;
 /** One stage of one partition. */
 export interface BoundStage<A> {
   readonly on: StageLogic<A>;
+  /** Entries of its store now, for metrics; a stage without a store has none. */
+  readonly entries?: () => number;
   /** A user (or gateway) was loaded: work out anew what the record does not hold, and arm its timers. */
   readonly loaded?: (user: User, lease: number) => void;
   readonly gatewayLoaded?: (gateway: Gateway, lease: number) => void;

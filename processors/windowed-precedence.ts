@@ -86,6 +86,8 @@ class WindowedPrecedence implements BoundStage<Accepted> {
     this.next = next;
   }
 
+  readonly entries = (): number => this.scope.devices;
+
   readonly on = (accepted: Accepted): void => {
     const happening = accepted as Happening; // see dedupe.ts
     if (happening.kind === 'override_due') this.end(happening, 'expired');

@@ -137,14 +137,14 @@ export class CounterProcessor implements PartitionProcessor<Count, KeyState, Cou
     return deadlines.length === 0 ? null : Math.min(...deadlines);
   }
   get sizes() {
-    return { users: this.entries.size, devices: 0, timers: 0 };
+    return { users: this.entries.size, hot: this.entries.size, devices: 0, timers: 0, stores: [] };
   }
   takeCounts(): ProcessorCounts {
     const counts = { signals: {}, duplicates: 0, ignored: 0, ordinalsMissing: 0, ordinalsRepeated: 0, holes: 0, leapsBack: 0 };
     const { cuts, fired: timersFired } = this;
     this.cuts = 0;
     this.fired = 0;
-    return { ...counts, cuts, timersFired };
+    return { ...counts, cuts, timersFired, stages: [] };
   }
   /** Everything that it knows, to compare. */
   snapshot(): unknown {

@@ -21,10 +21,11 @@ import { Happening, type Heard } from '../../processors/happening.ts';
 import { Device, Gateway, Ghost, User } from '../../processors/record.ts';
 import { Scope } from '../../processors/scope.ts';
 import type { Batch, BoundStage, Input, Stage, StageLogic } from '../../processors/stage.ts';
+import type { UserImage } from '../../processors/stored.ts';
 import { applyBeat } from '../../processors/tail.ts';
 import { compareTimed, type Timed } from '../../processors/timers.ts';
 import type { Delivery, Diff, GatewayLease, PartitionState, Signal, UserState } from '../../schemas/generated.ts';
-import type { Emission, Output, PartitionProcessor, ProcessorCounts } from './processor.ts';
+import type { Emission, Output, PartitionProcessor, ProcessorCounts, ProcessorSizes, StageCounts } from './processor.ts';
 
 export type PresenceEmission = Emission<UserState, PartitionState, Diff, Delivery>;
 export type PresenceProcessor = PartitionProcessor<Signal, UserState, PartitionState, Diff, Delivery>;
@@ -39,6 +40,16 @@ export interface PartitionOptions {
   /** null: stamps of a foreign clock. */
   readonly clock: ClockOptions | null;
   readonly chain: Chain;
+  /** null: every user stays in memory. */
+  readonly image: UserImage | null;
+}
+
+/** A stage in its place: how many happenings were given to it, since they were last taken. */
+interface Hop {
+  readonly name: string;
+  readonly store: string;
+  readonly bound: BoundStage<never>;
+  given: number;
 }
 
 interface Draft {
@@ -53,7 +64,7 @@ export class Partition implements PresenceProcessor {
   private readonly options: PartitionOptions;
   private readonly scope: Scope;
   private readonly clock: PartitionClock;
-  private readonly stages: readonly BoundStage<never>[];
+  private readonly hops: readonly Hop[];
   private readonly first: StageLogic<Heard>;
   private readonly happening = new Happening();
   private readonly out = new Subject<PresenceEmission>();
@@ -64,21 +75,28 @@ export class Partition implements PresenceProcessor {
   private emitted = 0;
   private draft: Draft | null = null;
   private cellEnd = 0;
+  /** What the last stage handed on since the counts were taken. */
+  private said = 0;
 
   constructor(options: PartitionOptions) {
     this.options = options;
     this.scope = new Scope(options.partition);
     this.clock = new PartitionClock(options.clock);
     this.emissions = this.out.asObservable();
-    const stages: BoundStage<never>[] = [];
+    const hops: Hop[] = [];
     // From the last stage to the first, each bound to the one after it. `Chain` has forgotten the types between.
     let after = ((changes: Changes) => this.collect(changes)) as StageLogic<unknown>;
-    for (const stage of [...options.chain].reverse()) {
-      const bound = stage.bind(this.scope, after);
-      stages.unshift(bound);
-      after = bound.on as StageLogic<unknown>;
+    for (const { spec, bind } of [...options.chain].reverse()) {
+      const bound = bind(this.scope, after);
+      const hop: Hop = { name: spec.name, store: spec.stores[0]?.name ?? '', bound, given: 0 };
+      hops.unshift(hop);
+      const on = bound.on as StageLogic<unknown>;
+      after = (happening) => {
+        hop.given += 1;
+        on(happening);
+      };
     }
-    this.stages = stages;
+    this.hops = hops;
     this.first = after;
   }
 
@@ -90,13 +108,22 @@ export class Partition implements PresenceProcessor {
     return this.clock.stamp;
   }
 
-  get sizes(): { readonly users: number; readonly devices: number; readonly timers: number } {
+  get sizes(): ProcessorSizes {
     const { users, devices, leaseTimers, stampTimers } = this.scope;
-    return { users: users.size, devices, timers: leaseTimers.size + stampTimers.size };
+    const stores = this.hops.map(({ name, store, bound }) => ({ stage: name, store, entries: bound.entries?.() ?? 0 }));
+    return { users: users.size, hot: users.size, devices, timers: leaseTimers.size + stampTimers.size, stores };
   }
 
   takeCounts(): ProcessorCounts {
-    return this.scope.takeCounts();
+    const stages: StageCounts[] = [];
+    let out = this.said;
+    for (const hop of [...this.hops].reverse()) {
+      stages.unshift({ name: hop.name, in: hop.given, out });
+      out = hop.given;
+      hop.given = 0;
+    }
+    this.said = 0;
+    return { ...this.scope.takeCounts(), stages };
   }
 
   // ---- restore
@@ -113,6 +140,7 @@ export class Partition implements PresenceProcessor {
   restore(): { readonly tailFrom: number; readonly position: number } {
     const { scope, clock, loadedPartition } = this;
     if (loadedPartition === null) return { tailFrom: 0, position: 0 };
+    this.loadImage();
     clock.set(loadedPartition);
     this.enterCell();
     scope.epoch = loadedPartition.epoch;
@@ -121,14 +149,19 @@ export class Partition implements PresenceProcessor {
     for (const lease of loadedPartition.gateways) {
       const gateway = Object.assign(new Gateway(lease.gateway_id), lease);
       scope.gateways.set(gateway.gateway_id, gateway);
-      for (const stage of this.stages) stage.gatewayLoaded?.(gateway, clock.lease);
+      for (const { bound } of this.hops) bound.gatewayLoaded?.(gateway, clock.lease);
     }
-    for (const user of scope.users.values()) for (const stage of this.stages) stage.loaded?.(user, clock.lease);
+    for (const user of scope.users.values()) for (const { bound } of this.hops) bound.loaded?.(user, clock.lease);
     this.tailClock = new PartitionClock(this.options.clock);
     const { tail_stamp, tail_lease, tail_settle, tail_offset, offset } = loadedPartition;
     this.tailClock.set({ stamp: tail_stamp, lease: tail_lease, settle: tail_settle });
     this.next = this.emitted = offset;
     return { tailFrom: tail_offset, position: offset };
+  }
+
+  private loadImage(): void {
+    const { image } = this.options;
+    image?.stored.each((slot) => this.load(image.stored.keyOf(slot), image.records.decode(image.stored.valueOf(slot))));
   }
 
   tail(batch: Batch<Signal>): void {
@@ -300,6 +333,7 @@ export class Partition implements PresenceProcessor {
 
   /** What a cut said. Several cuts before one record make one emission, in which a user's last record counts. */
   private collect(changes: Changes): void {
+    this.said += 1;
     const draft = this.draft ?? { states: new Map<string, Output<UserState>>(), diffs: [], stamp: 0, partition: null };
     for (const state of changes.states) draft.states.set(state.key, state);
     for (const diff of changes.diffs) draft.diffs.push(diff);

@@ -43,6 +43,35 @@ export interface ProcessorCounts {
   readonly leapsBack: number;
   readonly cuts: number;
   readonly timersFired: number;
+  /** In the order of the chain. */
+  readonly stages: readonly StageCounts[];
+}
+
+/** What passed through a stage: happenings given to it, and handed on by it. */
+export interface StageCounts {
+  readonly name: string;
+  readonly in: number;
+  readonly out: number;
+}
+
+/** What a processor holds. */
+export interface ProcessorSizes {
+  /** Users known, in memory or in the image. */
+  readonly users: number;
+  /** Of them, users in memory as objects. */
+  readonly hot: number;
+  /** Devices of all users. */
+  readonly devices: number;
+  /** Deadlines that somebody waits for, about. */
+  readonly timers: number;
+  /** Entries of each stage's store. */
+  readonly stores: readonly StoreSize[];
+}
+
+export interface StoreSize {
+  readonly stage: string;
+  readonly store: string;
+  readonly entries: number;
 }
 
 /**
@@ -51,6 +80,16 @@ export interface ProcessorCounts {
  * Life: `load` every record of the state topic's partition, `restore`, `tail` over [tailFrom, position),
  * then `process` batch after batch from `position`. A new partition has nothing to load: `restore` then
  * answers 0 and 0.
+ *
+ * **On an image** (a processor that was made with `StoredRecords`, processors/stored.ts) its runner keeps the state as bytes:
+ * 1. Before `restore` the image holds the newest record of each key of the state topic's partition, without the partition
+ *    record, which comes by `loadPartition` as ever; `load` is not called. The schema of every record in it has been
+ *    prepared, so that it can be decoded at any moment.
+ * 2. From then on the runner puts each of `Emission.states` into the image while `emissions` tells it, before the
+ *    subscriber returns. (What `process` answers with comes too late: the next record may need it.) Nobody else puts or
+ *    removes anything.
+ * 3. The image is thus what has been emitted, which may be ahead of what has been committed. A processor that is
+ *    dropped takes its image with it; a snapshot of it is good when nothing is under way.
  */
 export interface PartitionProcessor<I, S, P, D, C> {
   load(key: string, value: S | null): void;
@@ -73,14 +112,15 @@ export interface PartitionProcessor<I, S, P, D, C> {
   checkpoint(): Emission<S, P, D, C> | null;
   /**
    * The stamp at which the next timer falls due or a waiting cut ends; null if nothing waits. A runner writes a tick
-   * when the broker's clock has reached it.
+   * when the broker's clock has reached it. It may be early, by about a second, for a user who is not in memory: the
+   * tick then brings them there, and the next answer is exact. It is never late.
    */
   due(): number | null;
   /** The next input offset. */
   readonly position: number;
   /** The partition's time. */
   readonly stamp: number;
-  /** For metrics: users and devices in memory, timers armed. */
-  readonly sizes: { readonly users: number; readonly devices: number; readonly timers: number };
+  /** For metrics. */
+  readonly sizes: ProcessorSizes;
   takeCounts(): ProcessorCounts;
 }

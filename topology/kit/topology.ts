@@ -14,6 +14,7 @@ import { PresenceError } from '../../base/errors.ts';
 import type { ClockOptions } from '../../processors/clock.ts';
 import type { Heard } from '../../processors/happening.ts';
 import type { Batch, FieldOf, Stage, StageSpec } from '../../processors/stage.ts';
+import type { UserImage } from '../../processors/stored.ts';
 import type { Signal } from '../../schemas/generated.ts';
 import type { Topic } from '../topics.ts';
 import { lint } from './lint.ts';
@@ -48,8 +49,13 @@ export interface Topology {
   readonly name: string;
   readonly version: number;
   readonly spec: TopologySpec;
-  /** A fresh processor of one partition: what the runtime, the test driver and replay run. */
-  processor(partition: number): PresenceProcessor;
+  /**
+   * A fresh processor of one partition: what the runtime, the test driver and replay run. Without an image it keeps
+   * every user in memory.
+   */
+  processor(partition: number, image?: UserImage): PresenceProcessor;
+  /** The same topology over a topic with these steps of time: null where others stamp it (a benchmark's, a foreign one's). */
+  timedBy(clock: ClockOptions | null): Topology;
   /** The whole topology as one RxJS operator over the batches of one partition. */
   run(partition: number): OperatorFunction<Batch<Signal>, PresenceEmission>;
 }
@@ -100,8 +106,8 @@ function build(spec: TopologySpec, clock: ClockOptions | null, chain: Chain): To
     const message = faults.map((fault) => `${fault.at}: ${fault.message} [${fault.rule}]`).join('\n');
     throw new PresenceError('BAD_TOPOLOGY', message, { at: spec.name, retriable: false, help: 'docs/errors.md#bad_topology' });
   }
-  const processor = (partition: number): PresenceProcessor =>
-    new Partition({ partition, topology: `${spec.name}@${spec.version}`, clock, chain });
+  const processor = (partition: number, image?: UserImage): PresenceProcessor =>
+    new Partition({ partition, topology: `${spec.name}@${spec.version}`, clock, chain, image: image ?? null });
   const run =
     (partition: number): OperatorFunction<Batch<Signal>, PresenceEmission> =>
     (batches) =>
@@ -119,5 +125,6 @@ function build(spec: TopologySpec, clock: ClockOptions | null, chain: Chain): To
         );
         return emissions;
       });
-  return { name: spec.name, version: spec.version, spec, processor, run };
+  const timedBy = (other: ClockOptions | null): Topology => build(spec, other, chain);
+  return { name: spec.name, version: spec.version, spec, processor, timedBy, run };
 }
