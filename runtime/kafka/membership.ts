@@ -19,7 +19,8 @@ import { AssignerProtocol, type Client, type Connection } from './client.ts';
 import { typeOf } from './errors.ts';
 
 const PROTOCOL = 'presence-cooperative';
-const SESSION_MS = 6_000;
+/** After so long without a beat the coordinator gives a member up. */
+export const SESSION_MS = 6_000;
 const REBALANCE_MS = 10_000;
 const BEAT_MS = 1_000;
 const RETRY_MS = 200;
