@@ -28,7 +28,7 @@ function copyOf(image: PartitionImage, beforeWriting: () => void = () => {}): Pa
   try {
     const loading = PartitionImage.load(JSON.parse(JSON.stringify(dump.layout)));
     beforeWriting();
-    dump.parts.forEach((part, index) => (loading.parts[index] as Uint8Array).set(part));
+    for (const [index, part] of dump.parts.entries()) (loading.parts[index] as Uint8Array).set(part);
     return loading.finish();
   } finally {
     dump.release();
