@@ -39,3 +39,16 @@ export function histogram<L extends string = never>(
     ? (known as Histogram<L>)
     : new Histogram({ name, help, labelNames: [...labelNames], buckets: [...buckets], registers: [registry] });
 }
+
+export interface MetricValue {
+  readonly labels: Readonly<Record<string, string | number | undefined>>;
+  readonly value: number;
+  /** Of a histogram: the name with `_sum`, `_count` or `_bucket`. */
+  readonly metricName?: string;
+}
+
+/** What a metric shows now, series by series; empty where no part of this process has declared it. */
+export async function valuesOf(name: string): Promise<readonly MetricValue[]> {
+  const metric = registry.getSingleMetric(name);
+  return metric === undefined ? [] : ((await metric.get()).values as readonly MetricValue[]);
+}

@@ -1,16 +1,19 @@
 /**
- * /healthz, /readyz and /metrics of a process without a gateway, and of one whose gateway has not started
- * because a part is waited for. Everything else is 503 with Retry-After.
+ * /healthz, /readyz, /metrics and the pages (/topology, docs) of a process without a gateway, and of one whose gateway has
+ * not started because a part is waited for. Everything else is 503 with Retry-After; `/`, which is the gateway's page,
+ * leads to /topology where no gateway will come.
  */
 
 import { readFileSync } from 'node:fs';
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { PresenceError } from '../base/errors.ts';
 import { registry } from '../base/metrics.ts';
+import { type Page, type Pages, servePage } from '../gateway/http/pages.ts';
 import type { Settings } from './config.ts';
 
 export interface Readable {
+  readonly pages: Pages;
   /** By part: what keeps it from being ready; null if it is well. */
   report(): Promise<ReadonlyMap<string, string | null>>;
 }
@@ -22,14 +25,21 @@ export interface OpsServer {
 
 /** Rejects with BAD_SETTING where the address cannot be listened on. */
 export async function startOpsServer(
-  settings: Pick<Settings, 'host' | 'port' | 'tlsCertFile' | 'tlsKeyFile'>,
+  settings: Pick<Settings, 'host' | 'port' | 'roles' | 'tlsCertFile' | 'tlsKeyFile'>,
   readable: Readable,
 ): Promise<OpsServer> {
-  const handle = (url: string, response: ServerResponse): void => {
-    answer(url.split('?')[0] as string, readable, response).catch(() => response.destroy());
+  const { tlsCertFile: cert, tlsKeyFile: key, roles } = settings;
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
+    const path = (request.url ?? '/').split('?')[0] as string;
+    const page = path === '/' ? undefined : readable.pages.get(path);
+    const answered =
+      page !== undefined
+        ? sendPage(page, request, response)
+        : path === '/' && !roles.includes('gateway')
+          ? response.writeHead(302, { location: '/topology' }).end()
+          : answer(path, readable, response);
+    Promise.resolve(answered).catch(() => response.destroy());
   };
-  const listener: Parameters<typeof createServer>[1] = (request, response) => handle(request.url ?? '/', response);
-  const { tlsCertFile: cert, tlsKeyFile: key } = settings;
   const server: Server =
     cert === undefined || key === undefined
       ? createServer(listener)
@@ -46,6 +56,12 @@ export async function startOpsServer(
         server.closeAllConnections();
       }),
   };
+}
+
+async function sendPage(page: Page, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { status, headers, bytes, type } = await servePage(page, { ifNoneMatch: request.headers['if-none-match'] ?? '' });
+  const common = { 'x-content-type-options': 'nosniff', ...(type === undefined ? {} : { 'content-type': type }) };
+  response.writeHead(status, { 'cache-control': 'no-store', ...headers, ...common }).end(bytes);
 }
 
 async function answer(path: string, readable: Readable, response: ServerResponse): Promise<void> {

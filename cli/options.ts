@@ -231,6 +231,16 @@ export const optionTable = {
     defaultText: 'broadcast',
     schema: oneOf(['broadcast']).default('broadcast'),
   },
+  topologyUrls: {
+    flag: 'topology-urls',
+    env: 'TOPOLOGY_URLS',
+    value: 'url,…',
+    help: 'Other processes whose figures /topology shows; a host name with several addresses is all of them.',
+    defaultText: 'none',
+    schema: list('a URL')
+      .pipe(z.array(url('http', 'https')))
+      .default([]),
+  },
   instance: {
     flag: 'instance',
     env: 'PRESENCE_INSTANCE',

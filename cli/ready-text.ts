@@ -7,10 +7,10 @@ const watching = (stream: string): string =>
 
 export function readyText(settings: Settings, url: string | null, port: number): string {
   if (url === null) {
-    return `presence is up: ${settings.roles.join(', ')}. Health and metrics: http://${settings.host}:${port}/readyz, /metrics\n`;
+    return `presence is up: ${settings.roles.join(', ')}. Watch it: http://${settings.host}:${port}/topology; /readyz, /metrics\n`;
   }
   const development = settings.authJwtSecret === undefined && settings.authJwksUrl === undefined;
-  const lines = [`presence is up: ${url}`, ''];
+  const lines = [`presence is up: ${url}`, `The topology as it runs: ${url}/topology`, ''];
   if (development) {
     lines.push(
       'Development tokens: dev:<user_id> reads and writes as that user, dev-admin:<user_id> may do all (on loopback only).',

@@ -1,7 +1,6 @@
-/** The role `gateway`: the gateway of gateway/index.ts with these settings, and the pages of web/. */
-import { fileURLToPath } from 'node:url';
+/** The role `gateway`: the gateway of gateway/index.ts with these settings. */
 import type { Logger } from '../base/logger.ts';
-import { type Check, createGateway, type Gateway } from '../gateway/index.ts';
+import { type Check, createGateway, type Gateway, type Pages } from '../gateway/index.ts';
 import type { PresenceCache } from '../ports/presence-cache.ts';
 import type { Settings } from './config.ts';
 import type { Database, LogParts } from './parts.ts';
@@ -13,15 +12,14 @@ export interface GatewayRole extends LogParts {
   readonly logger: Logger;
   /** The port that was listened on while parts were waited for. */
   readonly port: number;
+  readonly pages: Pages;
   /** What the other roles of this process say of themselves, for /readyz. */
   readonly probes: ReadonlyMap<string, () => Promise<string | null>>;
 }
 
-const pages = fileURLToPath(new URL('../web/', import.meta.url));
-
 /** It does not listen yet. */
 export function startGateway(role: GatewayRole): Promise<Gateway> {
-  const { settings, log, codecs, cache, database, logger, port } = role;
+  const { settings, log, codecs, cache, database, logger, port, pages } = role;
   return createGateway({
     log,
     codecs,

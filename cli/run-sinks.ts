@@ -7,6 +7,7 @@ import type { Database, LogParts } from './parts.ts';
 export interface Sinks {
   /** What any of them waits for; null if nothing. */
   readonly problem: string | null;
+  readonly status: readonly SinkStatus[];
   close(): Promise<void>;
 }
 
@@ -26,6 +27,9 @@ export function runSinks(
     get problem() {
       const waiting = sinks.status().filter(({ state }) => state !== 'running');
       return waiting.length === 0 ? null : waiting.map(sentence).join('; ');
+    },
+    get status() {
+      return sinks.status();
     },
     close: () => sinks.close(),
   };

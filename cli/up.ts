@@ -8,12 +8,16 @@
  * outbox is flushed), then the topology, the sinks, and the parts under them.
  */
 import type { Logger } from '../base/logger.ts';
-import type { Gateway } from '../gateway/index.ts';
+import type { Gateway, Pages } from '../gateway/index.ts';
 import type { PresenceCache } from '../ports/presence-cache.ts';
+import { topicNames } from '../schemas/topics.ts';
+import { presence } from '../topology/presence.ts';
 import { Closers } from './closers.ts';
 import type { Settings } from './config.ts';
+import type { Watched } from './figures.ts';
 import { type OpsServer, startOpsServer } from './ops-server.ts';
-import { type Database, type LogParts, openLog, startCache, startDatabase, startLog } from './parts.ts';
+import { ownPages } from './pages.ts';
+import { type Database, instanceName, type LogParts, openLog, startCache, startDatabase, startLog } from './parts.ts';
 import { readyText } from './ready-text.ts';
 import { startGateway } from './run-gateway.ts';
 import { runSinks } from './run-sinks.ts';
@@ -39,10 +43,12 @@ export async function up({ settings, logger, signal, print }: UpOptions): Promis
   const giveUp = new AbortController();
   const waiting: Waiting = { board: new Board(), logger, signal: AbortSignal.any([signal, giveUp.signal]) };
   const probes: Probes = new Map();
+  const watched = watchedOf(settings);
   try {
-    const ops = await startOpsServer(settings, { report: () => reportOf(waiting.board, probes) });
+    const pages = await ownPages(watched, settings.topologyUrls);
+    const ops = await startOpsServer(settings, { pages, report: () => reportOf(waiting.board, probes) });
     closers.add('ops server', () => ops.close());
-    await start({ settings, logger, waiting, closers, probes, giveUp }, ops, print);
+    await start({ settings, logger, waiting, closers, probes, giveUp, watched, pages }, ops, print);
     await aborted(signal);
     logger.info('Ending.');
   } catch (error) {
@@ -59,21 +65,36 @@ interface Starting {
   readonly closers: Closers;
   readonly probes: Probes;
   readonly giveUp: AbortController;
+  readonly watched: Watched;
+  readonly pages: Pages;
 }
 
+const watchedOf = (settings: Settings): Watched => ({
+  spec: presence.spec,
+  instance: instanceName(settings),
+  roles: settings.roles,
+  since: Math.round(performance.timeOrigin),
+  partitionsTotal: null,
+  runner: null,
+  sinks: null,
+});
+
 async function start(starting: Starting, ops: OpsServer, print: (text: string) => void): Promise<void> {
-  const { settings, logger, waiting, closers, probes } = starting;
+  const { settings, logger, waiting, closers, probes, watched, pages } = starting;
   const { roles } = settings;
   for (const role of roles) waiting.board.set(role, 'waits for the parts that it needs');
   const parts = await startParts(starting);
+  watched.partitionsTotal = await untilThere('log', () => parts.log.partitions(topicNames.signals), waiting);
 
   if (roles.includes('topology')) {
     const runner = await untilThere('topology', () => runPresence(settings, parts, logger), waiting);
+    watched.runner = runner;
     closers.add('topology', () => runner.close());
     probes.set('topology', async () => runner.problem);
   }
   if (roles.includes('sinks')) {
     const sinks = runSinks(parts, stores(parts), logger);
+    watched.sinks = sinks;
     waiting.board.clear('sinks');
     closers.add('sinks', () => sinks.close());
     probes.set('sinks', async () => sinks.problem);
@@ -82,7 +103,7 @@ async function start(starting: Starting, ops: OpsServer, print: (text: string) =
   if (roles.includes('gateway')) {
     const made = await untilThere(
       'gateway',
-      () => startGateway({ settings, ...parts, ...stores(parts), logger, port: ops.port, probes }),
+      () => startGateway({ settings, ...parts, ...stores(parts), logger, port: ops.port, pages, probes }),
       waiting,
     );
     gateway = made;

@@ -168,7 +168,7 @@ function methodsOf(table: RouteTable, path: string): readonly string[] | undefin
 }
 
 /** A page, or the refusal that fits: the stream without an upgrade, a wrong method, nothing there. */
-function unrouted({ pages }: DispatchOptions, table: RouteTable, head: Head): Reply {
+function unrouted({ pages }: DispatchOptions, table: RouteTable, head: Head): Reply | Promise<Reply> {
   const reading = head.method === 'GET' || head.method === 'HEAD';
   const found = pages.get(head.path);
   if (found !== undefined && reading) return servePage(found, head);
