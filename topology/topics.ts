@@ -6,15 +6,19 @@ import { topicNames } from '../schemas/topics.ts';
 /** A topic, and (for the compiler alone) what its values are. Also what `Log.ensureTopics` asks for. */
 export interface Topic<V> {
   readonly name: string;
+  /** What its records are keyed by, and so partitioned; null where they keep the key of another topic. */
+  readonly key: string | null;
   readonly partitions: number;
   readonly cleanup: 'delete' | 'compact';
   readonly retention_ms?: Millis;
   readonly __value?: V;
 }
 
-const deleted = <V>(name: string, partitions: number, retention_ms: Millis): Topic<V> =>
-  Object.freeze({ name, partitions, cleanup: 'delete', retention_ms });
-const compacted = <V>(name: string, partitions: number): Topic<V> => Object.freeze({ name, partitions, cleanup: 'compact' });
+type Shape = Pick<Topic<unknown>, 'name' | 'key' | 'partitions'>;
+
+const deleted = <V>({ name, key, partitions }: Shape, retention_ms: Millis): Topic<V> =>
+  Object.freeze({ name, key, partitions, cleanup: 'delete', retention_ms });
+const compacted = <V>({ name, key, partitions }: Shape): Topic<V> => Object.freeze({ name, key, partitions, cleanup: 'compact' });
 
 /**
  * Signals, state and diffs are partitioned alike: a user's are in the same partition of each. The number is fixed when the
@@ -22,13 +26,13 @@ const compacted = <V>(name: string, partitions: number): Topic<V> => Object.free
  */
 export const topicsWith = (partitions: number) =>
   Object.freeze({
-    signals: deleted<Signal>(topicNames.signals, partitions, days(7)),
-    state: compacted<UserState>(topicNames.state, partitions),
-    diffs: deleted<Diff>(topicNames.diffs, partitions, days(1)),
-    interest: compacted<Interest>(topicNames.interest, partitions),
-    routes: deleted<never>(topicNames.routes, partitions, hours(1)),
-    deliveries: deleted<Delivery>(topicNames.deliveries, partitions, hours(1)),
-    deadLetters: deleted<never>(topicNames.deadLetters, 1, days(14)),
+    signals: deleted<Signal>({ name: topicNames.signals, key: 'user_id', partitions }, days(7)),
+    state: compacted<UserState>({ name: topicNames.state, key: 'user_id', partitions }),
+    diffs: deleted<Diff>({ name: topicNames.diffs, key: 'user_id', partitions }, days(1)),
+    interest: compacted<Interest>({ name: topicNames.interest, key: 'watcher', partitions }),
+    routes: deleted<never>({ name: topicNames.routes, key: 'gateway_id', partitions }, hours(1)),
+    deliveries: deleted<Delivery>({ name: topicNames.deliveries, key: 'gateway_id', partitions }, hours(1)),
+    deadLetters: deleted<never>({ name: topicNames.deadLetters, key: null, partitions: 1 }, days(14)),
   });
 
 export const DEFAULT_PARTITIONS = 8;

@@ -10,14 +10,23 @@ export function addTopology(program: Command): void {
 
   topology
     .command('describe', { isDefault: true })
-    .description('What it reads, its stages with stores and timers, what it writes.')
-    .addOption(new Option('--json', 'as data').conflicts('mermaid'))
-    .addOption(new Option('--mermaid', 'as a drawing, for Markdown and mermaid.live'))
-    .action(async (options: { readonly json?: boolean; readonly mermaid?: boolean }) => {
+    .description('What it reads, its stages with stores and timers, what it writes, its topics and schemas.')
+    .addOption(new Option('--json', 'as data: what presence.spec.json holds').conflicts(['mermaid', 'dot']))
+    .addOption(new Option('--mermaid', 'as a drawing, for Markdown and mermaid.live').conflicts(['json', 'dot']))
+    .addOption(new Option('--dot', 'as a drawing, for Graphviz').conflicts(['json', 'mermaid']))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  presence topology describe
+  presence topology describe --json > presence.spec.json    what the repository keeps; git diff shows what an edit does
+  presence topology describe --dot | dot -Tsvg > presence.svg`,
+    )
+    .action(async (options: { readonly json?: boolean; readonly mermaid?: boolean; readonly dot?: boolean }) => {
       const { describe } = await import('../../topology/kit/index.ts');
-      const { presence } = await import('../../topology/presence.ts');
-      const format = options.json === true ? 'json' : options.mermaid === true ? 'mermaid' : 'text';
-      process.stdout.write(`${describe(presence.spec, format).trimEnd()}\n`);
+      const { presenceSpec } = await import('../system-spec.ts');
+      const format = options.json ? 'json' : options.mermaid ? 'mermaid' : options.dot ? 'dot' : 'text';
+      process.stdout.write(`${describe(presenceSpec(), format)}\n`);
     });
 
   topology

@@ -3,4 +3,5 @@ export { type DescribeFormat, describe } from './describe.ts';
 export { type Fault, lint } from './lint.ts';
 export type { PresenceEmission, PresenceProcessor } from './partition.ts';
 export { cockroachSink, kafkaSink, redisSink, type Sink, type SinkSpec } from './sinks.ts';
-export { type Source, type Topology, type TopologySpec, topology } from './topology.ts';
+export { type SystemSpec, systemSpec, type TopicSpec, type TopologySpec } from './spec.ts';
+export { type Source, type Topology, topology } from './topology.ts';

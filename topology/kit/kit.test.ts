@@ -8,51 +8,8 @@ import { signal } from '../../schemas/signal.ts';
 import { presence } from '../presence.ts';
 import { topicSpecs, topics } from '../topics.ts';
 import { Driver } from './driver.ts';
-import { describe, lint, topology } from './index.ts';
+import { lint, topology } from './index.ts';
 import { SCENARIO_START as start } from './scenario.ts';
-
-suite('describe', () => {
-  test('as JSON it is the spec', () => {
-    expect(JSON.parse(describe(presence.spec, 'json'))).toEqual(presence.spec);
-  });
-
-  test('as text it names every number and order of presence.ts', () => {
-    const text = describe(presence.spec);
-    for (const said of [
-      'presence@1',
-      'window 200 ms',
-      'lease 3 s',
-      'grace 1 s',
-      'forget 10 min',
-      'flush 30 s',
-      'states dnd > busy > online > away > offline',
-      'store claims',
-    ]) {
-      expect(text).toContain(said);
-    }
-  });
-
-  test('as Mermaid it is a drawing', () => {
-    expect(describe(presence.spec, 'mermaid')).toBe(
-      [
-        'flowchart LR',
-        '  signals([presence.signals])',
-        '  signals --> drop-repeats["dedupe<br/>drop-repeats"]',
-        '  drop-repeats -.- sessions[(sessions)]',
-        '  drop-repeats --> strongest-signal["windowedPrecedence<br/>strongest-signal"]',
-        '  strongest-signal -.- claims[(claims)]',
-        '  strongest-signal --> silence["offlineTimeout<br/>silence"]',
-        '  silence -.- lives[(lives)]',
-        '  silence --> changes["diff<br/>changes"]',
-        '  changes -.- emitted[(emitted)]',
-        '  changes --> to-state{{"kafka: presence.state"}}',
-        '  changes --> to-diffs{{"kafka: presence.diffs"}}',
-        '  changes --> to-durable{{"cockroachdb: presence, presence_users, presence_history"}}',
-        '  changes --> to-hot{{"redis: presence:state:{n}, presence:last_seen:{n}"}}',
-      ].join('\n'),
-    );
-  });
-});
 
 suite('lint', () => {
   test('presence has no fault', () => {

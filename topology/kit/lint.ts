@@ -5,7 +5,7 @@
 
 import type { StageSpec } from '../../processors/stage.ts';
 import { printMillis } from '../../processors/time.ts';
-import type { TopologySpec } from './topology.ts';
+import type { TopologySpec } from './spec.ts';
 
 export interface Fault {
   readonly level: 'error' | 'warning';

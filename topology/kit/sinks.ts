@@ -10,29 +10,37 @@ import type { Topic } from '../topics.ts';
 export interface SinkSpec {
   readonly kind: 'kafka' | 'cockroachdb' | 'redis';
   readonly name: string;
-  /** Topic, table or keys. */
+  /** Topic, tables or keys. */
   readonly target: string;
+  /** What it writes of the last stage's output; null for one that reads topics that other sinks wrote. */
+  readonly writes: string | null;
+  /** The topics that it reads. */
+  readonly reads: readonly string[];
   /** What makes writing twice harmless. */
   readonly idempotentBy: string;
 }
 
-export interface Sink<In> extends SinkSpec {
+export interface Sink<In> {
+  readonly spec: SinkSpec;
+  /** Those that it writes or reads. */
+  readonly topics: readonly Topic<unknown>[];
   /** For the compiler alone. */
   readonly __takes?: (value: In) => void;
 }
 
 type Holds<K extends string, V> = { readonly [P in K]: readonly Written<V>[] };
 
+const sink = <In>(spec: SinkSpec, ...topics: readonly Topic<unknown>[]): Sink<In> => Object.freeze({ spec, topics });
+
 /** Writes the records that the last stage puts under `writes` to a topic. */
 export const kafkaSink = <V, const K extends string>(
   name: string,
-  options: { readonly writes: K; readonly topic: Topic<V> },
-): Sink<Holds<K, V>> => ({
-  kind: 'kafka',
-  name,
-  target: options.topic.name,
-  idempotentBy: 'one transaction with the input position',
-});
+  { writes, topic }: { readonly writes: K; readonly topic: Topic<V> },
+): Sink<Holds<K, V>> =>
+  sink(
+    { kind: 'kafka', name, target: topic.name, writes, reads: [], idempotentBy: 'one transaction with the input position' },
+    topic,
+  );
 
 /** Keeps the newest record of each user, the devices as rows of their own, and the history of `diffs`. */
 export const cockroachSink = <
@@ -40,21 +48,22 @@ export const cockroachSink = <
   D extends { readonly epoch: number; readonly version: number },
 >(
   name: string,
-  options: { readonly state: Topic<S>; readonly history: Topic<D>; readonly tables: readonly string[] },
-): Sink<unknown> => ({
-  kind: 'cockroachdb',
-  name,
-  target: options.tables.join(', '),
-  idempotentBy: `(epoch, offset in ${options.state.name}); history (epoch, version)`,
-});
+  { state, history, tables }: { readonly state: Topic<S>; readonly history: Topic<D>; readonly tables: readonly string[] },
+): Sink<unknown> => {
+  const idempotentBy = `(epoch, offset in ${state.name}); history (epoch, version)`;
+  const target = tables.join(', ');
+  return sink(
+    { kind: 'cockroachdb', name, target, writes: null, reads: [state.name, history.name], idempotentBy },
+    state,
+    history,
+  );
+};
 
 /** Keeps the newest record of each user where it is read from first. */
 export const redisSink = <S extends { readonly epoch: number; readonly offset: number }>(
   name: string,
-  options: { readonly state: Topic<S>; readonly keys: readonly string[] },
-): Sink<unknown> => ({
-  kind: 'redis',
-  name,
-  target: options.keys.join(', '),
-  idempotentBy: `(epoch, offset in ${options.state.name})`,
-});
+  { state, keys }: { readonly state: Topic<S>; readonly keys: readonly string[] },
+): Sink<unknown> => {
+  const idempotentBy = `(epoch, offset in ${state.name})`;
+  return sink({ kind: 'redis', name, target: keys.join(', '), writes: null, reads: [state.name], idempotentBy }, state);
+};

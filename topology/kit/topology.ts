@@ -13,13 +13,14 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import { PresenceError } from '../../base/errors.ts';
 import type { ClockOptions } from '../../processors/clock.ts';
 import type { Heard } from '../../processors/happening.ts';
-import type { Batch, FieldOf, Stage, StageSpec } from '../../processors/stage.ts';
+import type { Batch, FieldOf, Stage } from '../../processors/stage.ts';
 import type { UserImage } from '../../processors/stored.ts';
 import type { Signal } from '../../schemas/generated.ts';
 import type { Topic } from '../topics.ts';
 import { lint } from './lint.ts';
 import { type Chain, Partition, type PresenceEmission, type PresenceProcessor } from './partition.ts';
-import type { Sink, SinkSpec } from './sinks.ts';
+import type { Sink } from './sinks.ts';
+import { deepFreeze, type TopologySpec, topicSpec } from './spec.ts';
 
 /** Where signals come from. Time is the broker's stamp on them. */
 export interface Source {
@@ -29,20 +30,6 @@ export interface Source {
   readonly key: FieldOf<Signal, string>;
   /** Which steps of time count (clock.ts); null for a topic whose stamps are some foreign clock's. */
   readonly clock: ClockOptions | null;
-}
-
-/** A topology as data: plain JSON, frozen. */
-export interface TopologySpec {
-  readonly name: string;
-  readonly version: number;
-  readonly source: {
-    readonly name: string;
-    readonly topic: string;
-    readonly key: string;
-    readonly clock: { readonly hole_ms: number; readonly settle_ms: number; readonly leap_ms: number } | null;
-  };
-  readonly stages: readonly StageSpec[];
-  readonly sinks: readonly SinkSpec[];
 }
 
 export interface Topology {
@@ -82,21 +69,21 @@ function flow<Out>(name: string, version: number, source: Source, chain: Chain):
   };
 }
 
-function specOf(name: string, version: number, source: Source, chain: Chain, sinks: readonly SinkSpec[]): TopologySpec {
+function specOf(name: string, version: number, source: Source, chain: Chain, sinks: readonly Sink<never>[]): TopologySpec {
   const { clock, topic, key } = source;
-  return Object.freeze({
+  const touched = new Map([topic, ...sinks.flatMap((sink) => sink.topics)].map((one) => [one.name, one]));
+  return deepFreeze({
     name,
     version,
-    source: Object.freeze({
+    source: {
       name: source.name,
       topic: topic.name,
       key,
-      clock: clock === null ? null : Object.freeze({ hole_ms: clock.hole, settle_ms: clock.settle, leap_ms: clock.leap }),
-    }),
-    stages: Object.freeze(chain.map((stage) => stage.spec)),
-    sinks: Object.freeze(
-      sinks.map(({ kind, name: sink, target, idempotentBy }) => Object.freeze({ kind, name: sink, target, idempotentBy })),
-    ),
+      clock: clock === null ? null : { hole_ms: clock.hole, settle_ms: clock.settle, leap_ms: clock.leap },
+    },
+    stages: chain.map((stage) => stage.spec),
+    sinks: sinks.map(({ spec }) => spec),
+    topics: [...touched.values()].map(topicSpec),
   });
 }
 
