@@ -40,7 +40,7 @@ async function transactions(every_ms: number, count: number, size: number): Prom
     const transactional = await log.transactions(randomUUID());
     await transactional.fence();
     const body = records(size, 200).map((record) => ({ ...record, partition }));
-    const commit = (i: number): Promise<void> =>
+    const commit = (i: number): Promise<unknown> =>
       transactional.commit(
         [
           { topic: state, records: body },

@@ -6,6 +6,7 @@ import type { Codecs } from '../schemas/codec.ts';
 import type { Delivery, Diff, PartitionState, Signal, UserState } from '../schemas/generated.ts';
 import { signal } from '../schemas/signal.ts';
 import { partitionKey, topicNames } from '../schemas/topics.ts';
+import { userRecords } from '../schemas/user-outline.ts';
 import { presence } from '../topology/presence.ts';
 import type { Settings } from './config.ts';
 import { instanceName, type LogParts } from './parts.ts';
@@ -15,6 +16,7 @@ export const TOPOLOGY_GROUP = 'presence.topology';
 
 /** What the runtime must know of the presence topology. */
 export function presenceWiring(codecs: Codecs): Wiring<Signal, UserState, PartitionState, Diff, Delivery> {
+  const records = userRecords(codecs.userState);
   return {
     name: `${presence.name}@${presence.version}`,
     topics: {
@@ -34,7 +36,7 @@ export function presenceWiring(codecs: Codecs): Wiring<Signal, UserState, Partit
     },
     partitionKey,
     tick: codecs.signal.encode(signal({ kind: 'tick' })),
-    processor: (partition) => presence.processor(partition),
+    processor: (partition, stored) => presence.processor(partition, stored && { stored, records }),
     rebuildCommand: 'presence replay plan --partition <partition>',
   };
 }

@@ -11,12 +11,10 @@
  *
  * It holds one transaction at a time; the caller waits.
  */
-import { clock } from '../base/clock.ts';
 import { hasCode, type PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Log, LogTransactions } from '../ports/log.ts';
 import { recordsOf, type Transaction } from './encoding.ts';
-import { offsetsOf } from './restore.ts';
 import { Backoff } from './waiting.ts';
 import type { RuntimeLimits, Wiring } from './wiring.ts';
 
@@ -47,15 +45,11 @@ export interface CommitterParts<I, S, P, D, C> {
   readonly onTrouble: (trouble: CommitTrouble) => void;
 }
 
-/** How often the place from which the partition record is looked for is moved up. */
-const MARK_EVERY_MS = 30_000;
-
 export class Committer<I, S, P, D, C> {
   private readonly parts: CommitterParts<I, S, P, D, C>;
   private before: Buffer | null;
   /** The last committed partition record lies at or above this offset of the state topic. */
   private mark: number;
-  private markedAt = clock.monotonic();
 
   constructor(parts: CommitterParts<I, S, P, D, C>) {
     this.parts = parts;
@@ -63,15 +57,24 @@ export class Committer<I, S, P, D, C> {
     this.mark = parts.beforeOffset;
   }
 
+  /**
+   * The partition record as last committed, null where there is none, and an offset of the state topic at or below it: what lies
+   * below that was there when we committed, so it is ours, or was read by our restore.
+   */
+  get committed(): { readonly partitionRecord: Buffer | null; readonly offset: number } {
+    return { partitionRecord: this.before, offset: this.mark };
+  }
+
   async commit(transaction: Transaction): Promise<CommitOutcome> {
     const { wiring, group, partition, limits, signal, transactions } = this.parts;
     const records = recordsOf(wiring, partition, transaction);
     const offsets = { group, offsets: [{ topic: wiring.topics.input, partition, offset: transaction.position }] };
     const backoff = new Backoff({ first_ms: limits.backoff_ms, max_ms: limits.backoffMax_ms });
-    const nextMark = await this.nextMark();
     while (!signal.aborted) {
       try {
-        await transactions.commit(records, offsets);
+        const appended = await transactions.commit(records, offsets);
+        const at = appended.find(({ topic }) => topic === wiring.topics.state)?.baseOffset ?? this.mark;
+        this.mark = Math.max(this.mark, at);
       } catch (error) {
         const verdict = await this.judge(error, transaction);
         if (verdict === 'again') {
@@ -81,7 +84,6 @@ export class Committer<I, S, P, D, C> {
         if (verdict !== 'committed') return verdict;
       }
       this.before = transaction.partitionRecord;
-      this.mark = nextMark ?? this.mark;
       return 'committed';
     }
     return 'stopped';
@@ -150,19 +152,5 @@ export class Committer<I, S, P, D, C> {
       },
     });
     return found;
-  }
-
-  /**
-   * Once in a while: the end of the state topic before this commit. When the commit succeeds, the newest
-   * partition record lies above it. null: not now.
-   */
-  private async nextMark(): Promise<number | null> {
-    if (clock.monotonic() - this.markedAt < MARK_EVERY_MS) return null;
-    this.markedAt = clock.monotonic();
-    const { log, wiring, partition } = this.parts;
-    return offsetsOf(log, wiring.topics.state, partition).then(
-      (offsets) => offsets.end,
-      () => null,
-    );
   }
 }

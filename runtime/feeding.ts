@@ -9,9 +9,16 @@
  */
 import { PresenceError } from '../base/errors.ts';
 import type { Batch, Input } from '../processors/stage.ts';
-import type { PartitionProcessor } from '../topology/kit/processor.ts';
+import type { Emission, PartitionProcessor } from '../topology/kit/processor.ts';
 import { type Encoded, encodeEmission } from './encoding.ts';
+import type { StateImage } from './image-state.ts';
 import type { Wiring } from './wiring.ts';
+
+/** A processor and the image of the state that it has emitted. */
+export interface Fed<I, S, P, D, C> {
+  readonly processor: PartitionProcessor<I, S, P, D, C>;
+  readonly image: StateImage;
+}
 
 export class Feeder<I, S, P, D, C> {
   readonly poisoned = new Map<number, PresenceError>();
@@ -31,11 +38,11 @@ export class Feeder<I, S, P, D, C> {
    * What the processor emits for this batch, in order. INTERNAL if it throws: retriable, once the state has
    * been dropped and restored; not retriable once more records than the limit are poisoned.
    */
-  process(processor: PartitionProcessor<I, S, P, D, C>, batch: Batch<I>): readonly Encoded[] {
+  process({ processor, image }: Fed<I, S, P, D, C>, batch: Batch<I>): readonly Encoded[] {
     const encoded: Encoded[] = [];
     let failure: unknown = null;
     const subscription = processor.emissions.subscribe({
-      next: (emission) => encoded.push(encodeEmission(this.wiring, this.partition, emission)),
+      next: (emission) => encoded.push(this.encode(emission, image)),
       error: (error: unknown) => {
         failure = error ?? new Error('The processor failed.');
       },
@@ -57,9 +64,20 @@ export class Feeder<I, S, P, D, C> {
   }
 
   /** The partition record alone, if there is something to say. */
-  checkpoint(processor: PartitionProcessor<I, S, P, D, C>): Encoded | null {
+  checkpoint({ processor, image }: Fed<I, S, P, D, C>): Encoded | null {
     const emission = processor.checkpoint();
-    return emission === null ? null : encodeEmission(this.wiring, this.partition, emission);
+    return emission === null ? null : this.encode(emission, image);
+  }
+
+  /** The states go into the image before anything else happens: the next record may need them. */
+  private encode(emission: Emission<S, P, D, C>, image: StateImage): Encoded {
+    const encoded = encodeEmission(this.wiring, this.partition, emission);
+    for (const { key, value } of encoded.states) {
+      if (key === null) continue;
+      if (value === null) image.records.remove(key);
+      else image.records.put(key, value);
+    }
+    return encoded;
   }
 
   private feed(batch: Batch<I>, apply: (part: Batch<I>) => void): void {

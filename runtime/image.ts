@@ -97,6 +97,16 @@ export class PartitionImage implements StoredRecords {
     return this.arena.valueAt(this.places[slot] as number);
   }
 
+  /** Slots end here. */
+  get slotsEnd(): number {
+    return this.slots;
+  }
+
+  /** Whether there is a record in this slot. */
+  holds(slot: number): boolean {
+    return this.places[slot] !== 0;
+  }
+
   each(visit: (slot: number) => void): void {
     for (let slot = 0; slot < this.slots; slot += 1) if (this.places[slot] !== 0) visit(slot);
   }

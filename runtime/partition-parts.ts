@@ -2,7 +2,8 @@
 import type { Logger } from '../base/logger.ts';
 import type { Log, LogProducer, TopicPartition } from '../ports/log.ts';
 import type { ControlSender } from './controls.ts';
-import type { Ticker } from './ticks.ts';
+import type { ImageKeeper } from './image-keeper.ts';
+import type { PartitionTicker } from './ticks.ts';
 import type { RuntimeLimits, Wiring } from './wiring.ts';
 
 export interface PartitionParts<I, S, P, D, C> {
@@ -14,6 +15,7 @@ export interface PartitionParts<I, S, P, D, C> {
   readonly logger: Logger;
   readonly ticker: Pick<Ticker, 'add' | 'remove' | 'changed' | 'brokerTime'>;
   readonly controls: Pick<ControlSender, 'send'>;
+  readonly images: ImageKeeper;
   /** For dead letters. */
   readonly producer: Pick<LogProducer, 'send'>;
   /** Takes this as the group's position: it succeeds only for a member that owns the partition. */

@@ -38,24 +38,19 @@
 import { clock } from '../base/clock.ts';
 import { hasCode, PresenceError } from '../base/errors.ts';
 import type { LogBatch, LogTransactions, TopicPartition } from '../ports/log.ts';
-import type { PartitionProcessor } from '../topology/kit/processor.ts';
-import { type CommitTrouble, Committer } from './committer.ts';
+import type { CommitTrouble } from './committer.ts';
 import { putAside } from './dead-letters.ts';
 import { decodeInputs } from './decoding.ts';
 import { type Encoded, toTransactions } from './encoding.ts';
 import { Feeder } from './feeding.ts';
+import type { StateImage } from './image-state.ts';
 import { countBatch, countCommit, forgetPartition, metrics, showProcessor, showState } from './metrics.ts';
 import type { PartitionParts } from './partition-parts.ts';
-import { offsetsOf, restorePartition } from './restore.ts';
+import { type Held, markCommitted, restoreHeld } from './partition-take.ts';
+import { offsetsOf } from './restore.ts';
 import type { TickTarget } from './ticks.ts';
 import { Backoff, pause, settlesWithin } from './waiting.ts';
 import type { PartitionStateName, PartitionStatus } from './wiring.ts';
-
-/** What a taken partition holds; replaced as a whole when it is taken again. */
-interface Held<I, S, P, D, C> {
-  readonly processor: PartitionProcessor<I, S, P, D, C>;
-  readonly committer: Committer<I, S, P, D, C>;
-}
 
 /** How long a revocation waits for a commit under way; what is later is fenced by the next owner. */
 const REVOKE_WAIT_MS = 2_000;
@@ -68,6 +63,8 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
   private readonly stopping = new AbortController();
   private state: PartitionStateName = 'fencing';
   private held: Held<I, S, P, D, C> | null = null;
+  /** What is there of the state topic before it is restored; a restore that fails goes on with it. */
+  private image: StateImage | null = null;
   private transactions: LogTransactions | null = null;
   /** The one thing under way in the background. Never rejects. */
   private activity: Promise<void> = Promise.resolve();
@@ -129,10 +126,15 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
   /** Waits for what is under way, then commits the position; takes no more batches. */
   async finish(within_ms: number): Promise<void> {
     this.finishing = true;
+    await this.checkpoint(within_ms);
+  }
+
+  /** Waits for what is under way, then commits the position, where that can be said without a cut. */
+  async checkpoint(within_ms: number): Promise<void> {
     if (!(await settlesWithin(this.activity, within_ms))) return;
     const { held } = this;
     if (held === null || this.inHand || this.stopped) return;
-    const checkpoint = this.feeder.checkpoint(held.processor);
+    const checkpoint = this.feeder.checkpoint(held);
     if (checkpoint === null) return;
     this.activity = this.commitAll(held, [checkpoint]);
     await settlesWithin(this.activity, within_ms);
@@ -146,6 +148,14 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
     await settlesWithin(ended, REVOKE_WAIT_MS);
     this.enter('revoked');
     forgetPartition(this.input.topic, this.partition);
+    await this.giveImage();
+  }
+
+  /** What is committed of the state is of use to whoever is next here: a standby, a restart. */
+  private async giveImage(): Promise<void> {
+    const image = this.held === null ? this.image : this.held.dirty ? null : this.held.image;
+    this.held = this.image = null;
+    if (image !== null) await this.parts.images.give(this.partition, image);
   }
 
   private enter(state: PartitionStateName): void {
@@ -184,7 +194,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
   }
 
   private async takeOnce(): Promise<void> {
-    const { log, wiring, group, partition, limits, logger, ticker } = this.parts;
+    const { log, wiring, group, partition, images, ticker } = this.parts;
     const { signal } = this.stopping;
     const began = clock.monotonic();
     this.enter('fencing');
@@ -194,35 +204,27 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
     this.transactions = transactions;
     await transactions.fence();
     this.enter('restoring');
-    const { poisoned } = this.feeder;
-    const feedTail = this.feeder.tail.bind(this.feeder);
-    const restored = await restorePartition({ log, wiring, partition, poisoned, feedTail, signal });
-    if (signal.aborted) return;
-    const committer = new Committer({
-      log,
-      wiring,
-      group,
-      partition,
-      limits,
-      logger,
-      signal,
+    this.image ??= await images.take(partition);
+    const held = await restoreHeld(this.parts, {
+      began,
       transactions,
-      before: restored.partitionRecord,
-      beforeOffset: restored.partitionRecordOffset,
+      feeder: this.feeder,
+      image: this.image,
+      signal,
       confirm: () => this.confirm(),
       onTrouble: (trouble) => this.onTrouble(trouble),
+      onProgress: (text) => {
+        this.problem = text;
+      },
     });
-    this.held = { processor: restored.processor, committer };
-    this.committed = restored.processor.position;
+    if (signal.aborted) return;
+    [this.held, this.image] = [held, null];
+    this.committed = held.processor.position;
     this.committedAt = clock.monotonic();
     this.soughtAt = -1;
     this.problem = null;
     this.enter('running');
     ticker.add(this);
-    const seconds = (clock.monotonic() - began) / 1_000;
-    metrics.restoreSeconds.observe(seconds);
-    metrics.restoreRecords.inc(restored.records);
-    logger.info({ partition, position: this.position, records: restored.records, seconds }, 'A partition has been taken.');
   }
 
   private park(error: PresenceError): void {
@@ -281,20 +283,13 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
       from: processor.position,
       poisoned: this.feeder.poisoned,
     });
-    await putAside(decoded.dead, {
-      from: this.input,
-      topic: wiring.topics.deadLetters,
-      producer: this.parts.producer,
-      logger: this.parts.logger,
-    });
+    const { producer, logger } = this.parts;
+    await putAside(decoded.dead, { from: this.input, topic: wiring.topics.deadLetters, producer, logger });
     if (this.stopped || this.held !== held) return true;
     let encoded: readonly Encoded[];
     try {
-      encoded = this.feeder.process(processor, {
-        partition: this.partition,
-        records: decoded.inputs,
-        nextOffset: batch.nextOffset,
-      });
+      const { partition } = this;
+      encoded = this.feeder.process(held, { partition, records: decoded.inputs, nextOffset: batch.nextOffset });
     } catch (error) {
       this.failed(error);
       return false;
@@ -304,7 +299,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
     this.showLag(batch);
     showProcessor(this.partition, processor, this.parts.ticker.brokerTime(this.partition));
     const checkpoint = encoded.length === 0 && clock.monotonic() - this.committedAt >= limits.checkpoint_ms;
-    const extra = checkpoint ? this.feeder.checkpoint(processor) : null;
+    const extra = checkpoint ? this.feeder.checkpoint(held) : null;
     if (extra !== null) encoded = [extra];
     if (encoded.length > 0) this.activity = this.commitAll(held, encoded);
     return true;
@@ -361,7 +356,8 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
 
   /** Never rejects. */
   private async commitAll(held: Held<I, S, P, D, C>, encoded: readonly Encoded[]): Promise<void> {
-    const { controls, limits, logger, partition, wiring } = this.parts;
+    const { controls, images, limits, logger, partition, wiring } = this.parts;
+    held.dirty = true;
     for (const transaction of toTransactions(encoded, limits)) {
       this.enter('committing');
       const began = clock.monotonic();
@@ -384,6 +380,8 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
       this.committedAt = clock.monotonic();
       controls.send(transaction.controls);
     }
+    markCommitted(held);
+    images.committed(partition, held.image);
     this.enter('running');
     this.parts.ticker.changed(partition);
   }

@@ -1,25 +1,34 @@
 /**
  * Brings a fresh processor to where the partition's last commit left it.
  *
- * 1. Every record of the partition in the state topic is loaded, in order (a compacted topic may still hold
- *    several of a key: the last one counts), the partition record among them.
- * 2. `restore()` says which stretch of the input not all records hold, [tailFrom, position), and that is
- *    read again through `tail`.
+ * 1. Every record of the partition in the state topic goes into an image (image-state.ts), undecoded: all of them, or those
+ *    behind what a standby or a snapshot has already.
+ * 2. The processor reads the partition record and goes through the image. `restore()` says which stretch of the input not all
+ *    records hold, [tailFrom, position), and that is read again through `tail`.
+ *
+ * An image that cannot be a beginning of this topic (it ends beyond the topic's end, or before its start) is left aside, with a
+ * warning, and all is read. A restore that fails on the way leaves what it has read in the image: the next one goes on there.
  *
  * Refusals, by code, none of them retriable: NO_BASE when the log no longer has that stretch, LOG_MISMATCH
  * when it ends before the position (another log, or one that lost its end), UNDECODABLE when a state record
  * cannot be read (running on without it would forget somebody).
  */
-import { PresenceError } from '../base/errors.ts';
-import type { Log, LogRecord, PartitionOffsets } from '../ports/log.ts';
+import { hasCode, PresenceError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Log, PartitionOffsets } from '../ports/log.ts';
 import type { PartitionProcessor } from '../topology/kit/processor.ts';
-import { decodeInputs, valuesOf } from './decoding.ts';
+import { decodeInputs } from './decoding.ts';
+import { StateImage } from './image-state.ts';
+import { RestoreProgress } from './restore-progress.ts';
 import type { Wiring } from './wiring.ts';
 
 export interface RestoreOptions<I, S, P, D, C> {
   readonly log: Log;
   readonly wiring: Wiring<I, S, P, D, C>;
   readonly partition: number;
+  readonly logger: Logger;
+  /** What is there already of the state topic; empty if nothing. */
+  readonly image: StateImage;
   /** Input records known to make the processor throw, by offset: left out. */
   readonly poisoned: ReadonlyMap<number, unknown>;
   /** Feeds a batch of the tail; partition.ts finds the record that throws. */
@@ -28,96 +37,92 @@ export interface RestoreOptions<I, S, P, D, C> {
     batch: Parameters<PartitionProcessor<I, S, P, D, C>['tail']>[0],
   ) => void;
   readonly signal: AbortSignal;
+  /** Told how far it is, in words, now and then. */
+  readonly onProgress?: (text: string) => void;
 }
 
 export interface Restored<I, S, P, D, C> {
   readonly processor: PartitionProcessor<I, S, P, D, C>;
-  /** The partition record's bytes; null for a partition that never committed. */
-  readonly partitionRecord: Buffer | null;
-  /** Where it lies in the state topic; 0 where there is none. */
-  readonly partitionRecordOffset: number;
+  /** What the state topic says, the partition record among it. */
+  readonly image: StateImage;
+  /** Records read, of the state topic and of the input. */
   readonly records: number;
 }
 
 export async function restorePartition<I, S, P, D, C>(options: RestoreOptions<I, S, P, D, C>): Promise<Restored<I, S, P, D, C>> {
   const { log, wiring, partition, signal } = options;
-  const processor = wiring.processor(partition);
-  const loaded = await loadState(options, processor);
-  const { tailFrom, position } = processor.restore();
-  const input = { topic: wiring.topics.input, partition };
-  mustHold(wiring, await offsetsOf(log, input.topic, partition), { partition, tailFrom, position });
-  let tailed = 0;
-  if (tailFrom < position) {
-    await log.read({
-      ...input,
-      from: tailFrom,
-      to: position,
-      onBatch: async (batch) => {
-        stopIf(signal, input);
-        const { inputs } = await decodeInputs(wiring.codecs, batch.records, { from: tailFrom, poisoned: options.poisoned });
-        const nextOffset = Math.min(batch.nextOffset, position);
-        options.feedTail(processor, { partition, records: inputs.filter((one) => one.offset < position), nextOffset });
-        tailed += batch.records.length;
-      },
-    });
+  const progress = new RestoreProgress(options);
+  try {
+    const image = await readState(options, progress);
+    const processor = wiring.processor(partition, image.records);
+    const { tailFrom, position } = await loadInto(options, processor, image);
+    const input = { topic: wiring.topics.input, partition };
+    mustHold(wiring, await offsetsOf(log, input.topic, partition), { partition, tailFrom, position });
+    if (tailFrom < position) {
+      progress.begin(input.topic, tailFrom, position);
+      await log.read({
+        ...input,
+        from: tailFrom,
+        to: position,
+        onBatch: async (batch) => {
+          stopIf(signal, input);
+          const { inputs } = await decodeInputs(wiring.codecs, batch.records, { from: tailFrom, poisoned: options.poisoned });
+          const nextOffset = Math.min(batch.nextOffset, position);
+          options.feedTail(processor, { partition, records: inputs.filter((one) => one.offset < position), nextOffset });
+          progress.read(batch);
+        },
+      });
+    }
+    return { processor, image, records: progress.records };
+  } finally {
+    progress.end();
   }
-  return { ...loaded, processor, records: loaded.records + tailed };
 }
 
-/** Loads the state topic's partition; where the partition record stands in it. */
-async function loadState<I, S, P, D, C>(options: RestoreOptions<I, S, P, D, C>, processor: PartitionProcessor<I, S, P, D, C>) {
-  const { log, wiring, partition, signal } = options;
+/** The state topic up to its end, in the image given or, where that is of no use, in a new one. */
+async function readState<I, S, P, D, C>(options: RestoreOptions<I, S, P, D, C>, progress: RestoreProgress): Promise<StateImage> {
+  const { log, wiring, partition, logger, signal } = options;
   const state = { topic: wiring.topics.state, partition };
-  const ownKey = wiring.partitionKey(partition);
-  const found = { partitionRecord: null as Buffer | null, partitionRecordOffset: 0, records: 0 };
+  const { start, end } = await offsetsOf(log, state.topic, partition);
+  let { image } = options;
+  if (image.next > 0 && (image.next > end || image.next < start)) {
+    logger.warn(
+      { ...state, next: image.next, start, end },
+      'What is held of the state topic is not of this log; all of it is read.',
+    );
+    image = new StateImage(wiring.partitionKey(partition));
+  }
+  progress.begin(state.topic, Math.max(image.next, start), end);
   await log.read({
     ...state,
-    from: 0,
-    onBatch: async (batch) => {
+    from: image.next,
+    onBatch: (batch) => {
       stopIf(signal, state);
-      const unknown = wiring.codecs.prepare(valuesOf(batch.records));
-      if (unknown !== undefined) await unknown;
-      // Within a batch the last record of a key is enough.
-      const newest = new Map<string, LogRecord>();
-      for (const record of batch.records) newest.set(record.key?.toString('utf8') ?? '', record);
-      for (const [key, record] of newest) {
-        if (key === ownKey) {
-          if (record.value === null) continue;
-          processor.loadPartition(decodeState(wiring.codecs.partition, record.value, state, record.offset));
-          found.partitionRecord = record.value;
-          found.partitionRecordOffset = record.offset;
-        } else {
-          processor.load(
-            key,
-            record.value === null ? null : decodeState(wiring.codecs.state, record.value, state, record.offset),
-          );
-        }
-      }
-      found.records += batch.records.length;
+      image.apply(batch);
+      progress.read(batch);
     },
   });
-  return found;
+  return image;
 }
 
-function decodeState<T>(
-  codec: { decode(bytes: Buffer): T },
-  value: Buffer,
-  from: { topic: string; partition: number },
-  offset: number,
-): T {
+async function loadInto<I, S, P, D, C>(
+  { wiring, partition }: RestoreOptions<I, S, P, D, C>,
+  processor: PartitionProcessor<I, S, P, D, C>,
+  image: StateImage,
+): Promise<{ readonly tailFrom: number; readonly position: number }> {
+  const unknown = wiring.codecs.prepare(image.values());
+  if (unknown !== undefined) await unknown;
   try {
-    return codec.decode(value);
+    if (image.partitionRecord !== null) processor.loadPartition(wiring.codecs.partition.decode(image.partitionRecord));
+    return processor.restore();
   } catch (cause) {
-    throw new PresenceError(
-      'UNDECODABLE',
-      `A state record cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
-      {
-        at: `${from.topic}/${from.partition}@${offset}`,
-        retriable: false,
-        help: 'Run a version that knows the schema, or rebuild the partition.',
-        cause,
-      },
-    );
+    if (!hasCode(cause, 'UNDECODABLE')) throw cause;
+    throw new PresenceError('UNDECODABLE', `A state record cannot be read: ${cause.message}`, {
+      at: `${wiring.topics.state}/${partition}`,
+      retriable: false,
+      help: 'Run a version that knows the schema, or rebuild the partition.',
+      cause,
+    });
   }
 }
 

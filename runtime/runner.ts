@@ -13,6 +13,7 @@ import { PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { GroupConsumer, Log, TopicPartition } from '../ports/log.ts';
 import { ControlSender } from './controls.ts';
+import { type ImageKeeper, noImages } from './image-keeper.ts';
 import { PartitionRunner } from './partition.ts';
 import { Ticker } from './ticks.ts';
 import { defaultLimits, type PartitionStatus, type RuntimeLimits, type Wiring } from './wiring.ts';
@@ -87,6 +88,7 @@ class TopologyRunner<I, S, P, D, C> implements Runner {
   constructor(options: RunTopologyOptions<I, S, P, D, C>) {
     this.options = options;
     this.limits = { ...defaultLimits, ...options.limits };
+  private readonly images: ImageKeeper;
     this.logger = options.logger.child({ part: 'topology', topology: options.wiring.name, instance: options.instanceId });
   }
 
@@ -95,6 +97,7 @@ class TopologyRunner<I, S, P, D, C> implements Runner {
     this.parts = await sharedParts(log, wiring, this.limits, this.logger);
     try {
       const consumer = await log.consume({
+    this.images = noImages(options.wiring.partitionKey);
         group,
         topics: [wiring.topics.input],
         from: 'start',
@@ -190,6 +193,7 @@ async function sharedParts<I, S, P, D, C>(
   log: Log,
   wiring: Wiring<I, S, P, D, C>,
   limits: RuntimeLimits,
+      images: this.images,
   logger: Logger,
 ): Promise<SharedParts> {
   const [ticks, aside] = await Promise.all([log.producer(), log.producer()]);

@@ -4,6 +4,7 @@
  * (a counter with timers) through the same code.
  */
 
+import type { StoredRecords } from '../processors/stored.ts';
 import type { ValueCodec } from '../schemas/codec.ts';
 import type { PartitionProcessor } from '../topology/kit/processor.ts';
 
@@ -44,7 +45,8 @@ export interface TopologyCodecs<I, S, P, D, C> {
  *     controls: codecs.delivery, prepare: (values) => codecs.prepare(values) },
  *   partitionKey,
  *   tick: codecs.signal.encode(tickSignal),
- *   processor: (partition) => presence.processor(partition),
+ *   processor: (partition, stored) =>
+ *     presence.processor(partition, stored && { stored, records: userRecords(codecs.userState) }),
  * };
  * ```
  */
@@ -57,8 +59,11 @@ export interface Wiring<I, S, P, D, C> {
   partitionKey(partition: number): string;
   /** The input record, encoded, that moves a partition's time on and says nothing else. */
   readonly tick: Buffer;
-  /** A fresh processor with nothing in it. */
-  processor(partition: number): PartitionProcessor<I, S, P, D, C>;
+  /**
+   * A fresh processor with nothing in it. The runtime gives it the image that its state records are put into
+   * (topology/kit/processor.ts, "On an image"); without one it keeps everything itself.
+   */
+  processor(partition: number, stored?: StoredRecords): PartitionProcessor<I, S, P, D, C>;
   /** The command that rebuilds the state where a restore has no base; `<partition>` is replaced. */
   readonly rebuildCommand?: string;
 }

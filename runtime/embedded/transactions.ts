@@ -7,7 +7,7 @@ import { PresenceError } from '../../base/errors.ts';
 import type { LogTransactions } from '../../ports/log.ts';
 import type { EmbeddedFaults } from './faults.ts';
 import type { Append } from './frame.ts';
-import type { Store } from './store.ts';
+import { answerOf, type Store } from './store.ts';
 
 interface TransactionalId {
   epoch: number;
@@ -72,7 +72,7 @@ export function createTransactions(store: Store, faults: EmbeddedFaults): (trans
             throw new PresenceError('ABORTED', 'The transaction could not be written.', { at, retriable: true, cause });
           });
         }
-        if (fault === undefined) return;
+        if (fault === undefined) return appends.map(answerOf);
         unknown = true;
         throw new PresenceError('COMMIT_UNKNOWN', 'The answer to the commit was lost.', { at, retriable: false });
       },

@@ -20,7 +20,7 @@
  */
 import { PresenceError } from '../../base/errors.ts';
 import { histogram } from '../../base/metrics.ts';
-import type { LogTransactions, TopicPartition, TopicRecords, TransactionOffsets } from '../../ports/log.ts';
+import type { Appended, LogTransactions, TopicPartition, TopicRecords, TransactionOffsets } from '../../ports/log.ts';
 import { type Client, type Connection, persist, sendTo } from './client.ts';
 import { isFenced, isRefused, typeOf, unavailable } from './errors.ts';
 import { endsOf, findMarkers } from './markers.ts';
@@ -65,7 +65,7 @@ export class KafkaTransactions implements LogTransactions {
     return this.#inTurn(() => this.#take(this.#writer.identity === null ? 'everyone' : 'none'));
   }
 
-  commit(batches: readonly TopicRecords[], offsets?: TransactionOffsets): Promise<void> {
+  commit(batches: readonly TopicRecords[], offsets?: TransactionOffsets): Promise<readonly Appended[]> {
     return this.#inTurn(() => this.#commit(batches, offsets));
   }
 
@@ -110,15 +110,16 @@ export class KafkaTransactions implements LogTransactions {
     });
   }
 
-  async #commit(batches: readonly TopicRecords[], offsets: TransactionOffsets | undefined): Promise<void> {
+  async #commit(batches: readonly TopicRecords[], offsets: TransactionOffsets | undefined): Promise<readonly Appended[]> {
     this.#check(batches);
     const started = performance.now();
     let pending: Pending;
+    let appended: readonly Appended[];
     try {
       if (this.#state === 'unsettled') await this.#take('none');
       pending = await this.#persist(() => this.#writer.encode(batches));
       this.#state = 'unsettled';
-      await this.#write(pending, offsets);
+      appended = await this.#write(pending, offsets);
     } catch (error) {
       throw this.#notCommitted(error);
     }
@@ -138,6 +139,7 @@ export class KafkaTransactions implements LogTransactions {
     }
     this.#state = 'ready';
     seconds.observe((performance.now() - started) / 1_000);
+    return appended;
   }
 
   #check(batches: readonly TopicRecords[]): void {
@@ -153,11 +155,11 @@ export class KafkaTransactions implements LogTransactions {
     if (!batches.some(({ records }) => records.length > 0)) throw wrong('A transaction needs at least one record.');
   }
 
-  async #write(pending: Pending, offsets: TransactionOffsets | undefined): Promise<void> {
+  async #write(pending: Pending, offsets: TransactionOffsets | undefined): Promise<readonly Appended[]> {
     for (const { topic, partition } of pending.batches) this.#written.set(`${topic}/${partition}`, { topic, partition });
     await this.#begin(pending.batches);
-    await this.#writer.write(pending);
-    if (offsets === undefined || offsets.offsets.length === 0) return;
+    const appended = await this.#writer.write(pending);
+    if (offsets === undefined || offsets.offsets.length === 0) return appended;
     const { group: groupId } = offsets;
     await this.#ask(async (holder) => (await this.#coordinator()).addOffsetsToTxn({ ...holder, groupId }));
     const positions = offsets.offsets.map(({ topic, partition, offset }) => ({
@@ -167,6 +169,7 @@ export class KafkaTransactions implements LogTransactions {
     await this.#ask(async (holder) =>
       (await this.#connection.coordinator('group', groupId)).txnOffsetCommit({ ...holder, groupId, topics: positions }),
     );
+    return appended;
   }
 
   async #begin(partitions: readonly TopicPartition[]): Promise<void> {

@@ -5,11 +5,12 @@
  * deadline. A partition's time is cut at multiples of `cell_ms`: a key's count is said there, at most once a cut.
  * A `touch` moves only the deadline and is not written at once, so that a restore must read the log's tail.
  *
- * It honours topology/kit/processor.ts to the letter, and is what the runtime's laws are tried on.
+ * It honours topology/kit/processor.ts to the letter (on an image: it reads all of it when it is restored), and is what the runtime's laws are tried on.
  */
 import { Subject } from 'rxjs';
 import { PresenceError } from '../../base/errors.ts';
 import type { Batch, Input } from '../../processors/stage.ts';
+import type { StoredRecords } from '../../processors/stored.ts';
 import type { Wiring } from '../../runtime/wiring.ts';
 import type { ValueCodec } from '../../schemas/codec.ts';
 import type { Emission, Output, PartitionProcessor, ProcessorCounts } from '../../topology/kit/processor.ts';
@@ -71,6 +72,7 @@ export class CounterProcessor implements PartitionProcessor<Count, KeyState, Cou
   position = 0;
   stamp = 0;
   private readonly options: CounterOptions;
+  private readonly stored: StoredRecords | null;
   private readonly entries = new Map<string, Entry>();
   private readonly touched = new Set<string>();
   private said = -1;
@@ -78,8 +80,9 @@ export class CounterProcessor implements PartitionProcessor<Count, KeyState, Cou
   private cuts = 0;
   private fired = 0;
 
-  constructor(options: CounterOptions) {
+  constructor(options: CounterOptions, stored: StoredRecords | null = null) {
     this.options = options;
+    this.stored = stored;
   }
 
   load(key: string, value: KeyState | null): void {
@@ -96,6 +99,7 @@ export class CounterProcessor implements PartitionProcessor<Count, KeyState, Cou
     this.said = value.offset;
   }
   restore() {
+    this.stored?.each((slot) => this.load(this.stored?.keyOf(slot) ?? '', decode(this.stored?.valueOf(slot) ?? Buffer.alloc(0))));
     return { tailFrom: this.tailFrom, position: this.position };
   }
   tail(batch: Batch<Count>): void {
@@ -245,6 +249,8 @@ const fresh = (): Entry => ({
   dirty: null,
 });
 
+const decode = (bytes: Buffer): KeyState => json<KeyState>().decode(bytes);
+
 /** JSON as bytes; what is no JSON is UNDECODABLE. */
 function json<T>(): ValueCodec<T> {
   return {
@@ -280,7 +286,7 @@ export function counterWiring(options: Partial<CounterOptions> & { readonly pref
     codecs: { input, state: json(), partition: json(), output: json(), controls: json(), prepare: () => undefined },
     partitionKey: (partition) => `#${partition}`,
     tick: input.encode({ kind: 'tick', key: '', amount: 0 }),
-    processor: () => new CounterProcessor({ cell_ms, quiet_ms, flush_ms }),
+    processor: (_, stored) => new CounterProcessor({ cell_ms, quiet_ms, flush_ms }, stored),
     rebuildCommand: 'counter rebuild <partition>',
   };
 }

@@ -3,10 +3,12 @@
  * go. And what a reader of committed records finds in the log. Both as text, to compare byte for byte.
  */
 import type { PresenceError } from '../../base/errors.ts';
+import { silentLogger } from '../../base/logger.ts';
 import type { Log, LogRecord } from '../../ports/log.ts';
 import type { Batch, Input } from '../../processors/stage.ts';
 import { decodeInputs } from '../../runtime/decoding.ts';
 import { encodeEmission } from '../../runtime/encoding.ts';
+import { StateImage } from '../../runtime/image-state.ts';
 import { restorePartition } from '../../runtime/restore.ts';
 import type { Wiring } from '../../runtime/wiring.ts';
 import type { Emission, PartitionProcessor } from '../../topology/kit/processor.ts';
@@ -90,7 +92,10 @@ async function runReference<I, S, P, D, C>(
   const { inputs } = await decodeInputs(wiring.codecs, input, { from: 0, poisoned });
   const { signal } = new AbortController();
   const feedTail = (processor: PartitionProcessor<I, S, P, D, C>, batch: Batch<I>): void => processor.tail(batch);
-  const { processor: restored } = await restorePartition({ log, wiring, partition, poisoned, signal, feedTail });
+  const { processor: restored } = await restorePartition({
+    ...{ log, wiring, partition, poisoned, signal, feedTail, logger: silentLogger },
+    image: new StateImage(wiring.partitionKey(partition)),
+  });
   const { position } = restored;
   const all = [...inputs, ...future];
   const nextOffset = (all.at(-1)?.offset ?? -1) + 1;
