@@ -80,6 +80,7 @@ class TopologyRunner<I, S, P, D, C> implements Runner {
   private readonly options: RunTopologyOptions<I, S, P, D, C>;
   private readonly limits: RuntimeLimits;
   private readonly logger: Logger;
+  private readonly images: ImageKeeper;
   private readonly runners = new Map<number, PartitionRunner<I, S, P, D, C>>();
   private parts: SharedParts | null = null;
   private readonly consumer = deferred<GroupConsumer>();
@@ -88,7 +89,7 @@ class TopologyRunner<I, S, P, D, C> implements Runner {
   constructor(options: RunTopologyOptions<I, S, P, D, C>) {
     this.options = options;
     this.limits = { ...defaultLimits, ...options.limits };
-  private readonly images: ImageKeeper;
+    this.images = noImages(options.wiring.partitionKey);
     this.logger = options.logger.child({ part: 'topology', topology: options.wiring.name, instance: options.instanceId });
   }
 
@@ -97,7 +98,6 @@ class TopologyRunner<I, S, P, D, C> implements Runner {
     this.parts = await sharedParts(log, wiring, this.limits, this.logger);
     try {
       const consumer = await log.consume({
-    this.images = noImages(options.wiring.partitionKey);
         group,
         topics: [wiring.topics.input],
         from: 'start',
@@ -175,6 +175,7 @@ class TopologyRunner<I, S, P, D, C> implements Runner {
       ticker,
       controls,
       producer,
+      images: this.images,
       commitPosition: async (offset: number) => (await this.consumer.promise).commit([{ topic, partition, offset }]),
       seek: (position: TopicPartition & { readonly offset: number }) => this.consumer.value?.seek(position),
     };
@@ -193,7 +194,6 @@ async function sharedParts<I, S, P, D, C>(
   log: Log,
   wiring: Wiring<I, S, P, D, C>,
   limits: RuntimeLimits,
-      images: this.images,
   logger: Logger,
 ): Promise<SharedParts> {
   const [ticks, aside] = await Promise.all([log.producer(), log.producer()]);
