@@ -57,9 +57,11 @@ export interface SinkFigures extends SinkStatus {
 }
 
 export interface GatewayFigures {
-  /** The topics at which it meets the topology. */
+  /** The topics at which gateways meet the topology: also said by a process that is none. */
   readonly writes: string;
   readonly reads: string;
+  /** Whether this process is one. */
+  readonly here: boolean;
   readonly connections: number;
   readonly watches: number;
   /** Signals acknowledged by the log, and held for it now. */
@@ -79,7 +81,7 @@ export interface ProcessFigures {
   readonly partitions_total: number | null;
   readonly partitions: readonly PartitionFigures[];
   readonly sinks: readonly SinkFigures[];
-  readonly gateway: GatewayFigures | null;
+  readonly gateway: GatewayFigures;
 }
 
 /** A process as it starts: what it has not started yet is null. */
@@ -98,7 +100,7 @@ export async function figuresOf(watched: Watched): Promise<ProcessFigures> {
   const [partitions, sinkFigures, gateway] = await Promise.all([
     runner === null ? [] : partitionFigures(spec, runner.partitions),
     sinks === null ? [] : Promise.all(sinks.status.map(sinkFiguresOf)),
-    roles.includes('gateway') ? gatewayFigures() : null,
+    gatewayFigures(roles.includes('gateway')),
   ]);
   const at = Date.now();
   return { spec, instance, roles, at, since, partitions_total: partitionsTotal, partitions, sinks: sinkFigures, gateway };
@@ -206,7 +208,7 @@ async function sinkFiguresOf(status: SinkStatus): Promise<SinkFigures> {
   };
 }
 
-async function gatewayFigures(): Promise<GatewayFigures> {
+async function gatewayFigures(here: boolean): Promise<GatewayFigures> {
   const series = await read({
     connections: 'presence_gateway_connections',
     watches: 'presence_gateway_watches',
@@ -217,6 +219,7 @@ async function gatewayFigures(): Promise<GatewayFigures> {
   return {
     writes: topicNames.signals,
     reads: topicNames.diffs,
+    here,
     connections: sum(series.connections),
     watches: sum(series.watches),
     signals: sum(series.signals),

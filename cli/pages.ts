@@ -4,7 +4,7 @@
  *
  * - `/topology`: the page (web/topology.html), which draws the spec with its figures;
  * - `/topology.json`: this process's spec and figures (figures.ts);
- * - `/topology/live`: `{processes: […]}`, the same of this process and of those in TOPOLOGY_URLS, for the page.
+ * - `/topology/live`: the same of this process and of those in TOPOLOGY_URLS, for the page.
  *
  * Anyone may ask, so both are made at most once in FRESH_MS, whoever asks.
  */
@@ -17,20 +17,35 @@ const FRESH_MS = 500;
 
 const folder = (name: string): string => fileURLToPath(new URL(`../${name}/`, import.meta.url));
 
-/** `urls`: other processes whose figures are shown beside this one's. */
-export async function ownPages(watched: Watched, urls: readonly string[]): Promise<Pages> {
-  const [web, docs] = await Promise.all([loadPages(folder('web')), loadPages(folder('docs'), '/docs/')]);
-  return new Map([...docs, ...web, ...topologyPages(watched, urls)]);
+export interface PagesOptions {
+  readonly watched: Watched;
+  /** Other processes whose figures are shown beside this one's. */
+  readonly urls: readonly string[];
+  /** No other process can take part: the log is in this one. */
+  readonly alone: boolean;
 }
 
-function topologyPages(watched: Watched, urls: readonly string[]): Pages {
+/** What `/topology/live` says. */
+export interface Live {
+  readonly processes: readonly (ProcessFigures | Unheard)[];
+  /** Whether these are all there are, so that a partition which none of them shows has no owner. */
+  readonly complete: boolean;
+}
+
+export async function ownPages(options: PagesOptions): Promise<Pages> {
+  const [web, docs] = await Promise.all([loadPages(folder('web')), loadPages(folder('docs'), '/docs/')]);
+  return new Map([...docs, ...web, ...topologyPages(options)]);
+}
+
+function topologyPages({ watched, urls, alone }: PagesOptions): Pages {
   const own = shared(() => figuresOf(watched));
-  const all = async (): Promise<{ readonly processes: readonly (ProcessFigures | Unheard)[] }> => {
+  const all = async (): Promise<Live> => {
     const [mine, others] = await Promise.all([own(), askPeers(urls)]);
     // A Service's addresses may be this process's own too, and two URLs may lead to one process.
     const seen = new Set([mine.instance]);
     const more = others.filter((one) => 'problem' in one || (!seen.has(one.instance) && seen.add(one.instance)));
-    return { processes: [mine, ...more] };
+    const complete = alone || (urls.length > 0 && others.every((one) => !('problem' in one)));
+    return { processes: [mine, ...more], complete };
   };
   return new Map([
     ['/topology.json', json(own)],

@@ -45,7 +45,7 @@ export async function up({ settings, logger, signal, print }: UpOptions): Promis
   const probes: Probes = new Map();
   const watched = watchedOf(settings);
   try {
-    const pages = await ownPages(watched, settings.topologyUrls);
+    const pages = await ownPages({ watched, urls: settings.topologyUrls, alone: settings.kafkaBrokers === undefined });
     const ops = await startOpsServer(settings, { pages, report: () => reportOf(waiting.board, probes) });
     closers.add('ops server', () => ops.close());
     await start({ settings, logger, waiting, closers, probes, giveUp, watched, pages }, ops, print);

@@ -16,8 +16,9 @@ export const metrics = {
     'partition',
     'state',
   ]),
-  users: gauge('presence_users_count', 'Users in memory.', ['partition']),
-  devices: gauge('presence_devices_count', 'Devices in memory.', ['partition']),
+  users: gauge('presence_users_count', 'Users known, in memory or in the image.', ['partition']),
+  hotUsers: gauge('presence_users_hot_count', 'Of the users known, those in memory as objects.', ['partition']),
+  devices: gauge('presence_devices_count', 'Devices of all users.', ['partition']),
   timers: gauge('presence_timers_armed_count', 'Timers waiting.', ['partition']),
   signals: counter('presence_signals_total', 'Input records processed, by kind.', ['partition', 'kind']),
   stageRecords: counter(
@@ -25,7 +26,7 @@ export const metrics = {
     'What went into a stage of the topology and what it handed on, by direction: in, out.',
     ['partition', 'stage', 'direction'],
   ),
-  storeEntries: gauge('presence_store_entries_count', "What a stage's store holds in memory.", ['partition', 'store']),
+  storeEntries: gauge('presence_store_entries_count', 'Entries in the store of a stage.', ['partition', 'stage', 'store']),
   output: counter('presence_output_records_total', 'Records committed, by the topic that they were written to.', [
     'topic',
     'partition',
@@ -100,6 +101,10 @@ export function countBatch(partition: number, counts: ProcessorCounts): void {
   metrics.leaps.inc(counts.leapsBack);
   metrics.cuts.inc(counts.cuts);
   metrics.timersFired.inc(counts.timersFired);
+  for (const { name: stage, in: into, out } of counts.stages) {
+    metrics.stageRecords.inc({ ...labels, stage, direction: 'in' }, into);
+    metrics.stageRecords.inc({ ...labels, stage, direction: 'out' }, out);
+  }
 }
 
 /** A transaction that has become readable, after `seconds`. The partition record is none of its output. */
@@ -116,6 +121,9 @@ export function countCommit(
   metrics.output.inc({ ...labels, topic: topics.output }, output.length);
 }
 
+/** By partition: which stores it shows, so that they can be forgotten. */
+const storesShown = new Map<number, readonly { readonly stage: string; readonly store: string }[]>();
+
 /** What a processor holds, and how far its time is behind the broker's (null: not known yet). */
 export function showProcessor(
   partition: number,
@@ -123,8 +131,14 @@ export function showProcessor(
   brokerTime: number | null,
 ): void {
   const labels = { partition: String(partition) };
-  const { users, devices, timers } = processor.sizes;
+  const { users, hot, devices, timers, stores } = processor.sizes;
+  for (const { stage, store, entries } of stores) metrics.storeEntries.set({ ...labels, stage, store }, entries);
+  storesShown.set(
+    partition,
+    stores.map(({ stage, store }) => ({ stage, store })),
+  );
   metrics.users.set(labels, users);
+  metrics.hotUsers.set(labels, hot);
   metrics.devices.set(labels, devices);
   metrics.timers.set(labels, timers);
   if (brokerTime !== null) metrics.timeLag.set(labels, Math.max(0, brokerTime - processor.stamp) / 1_000);
@@ -137,8 +151,9 @@ export function showState(partition: number, state: PartitionStateName): void {
 /** A partition that is no longer here shows nothing. */
 export function forgetPartition(topic: string, partition: number): void {
   const labels = { partition: String(partition) };
-  for (const one of [metrics.timeLag, metrics.users, metrics.devices, metrics.timers, metrics.clockUncertainty])
-    one.remove(labels);
+  const { timeLag, users, hotUsers, devices, timers, clockUncertainty, storeEntries } = metrics;
+  for (const one of [timeLag, users, hotUsers, devices, timers, clockUncertainty]) one.remove(labels);
+  for (const store of storesShown.get(partition) ?? []) storeEntries.remove({ ...labels, ...store });
   metrics.lag.remove({ topic, partition: labels.partition });
   for (const state of partitionStates) metrics.state.remove({ ...labels, state });
 }
