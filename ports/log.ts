@@ -3,12 +3,12 @@
  * runtime/log-embedded.ts, are held by one contract suite (test/contract/log.contract.ts).
  *
  * Offsets are numbers: 2^53 records a partition is more than a century at a million a second.
- * Times are milliseconds. Every topic of ours is stamped by the broker (LogAppendTime).
+ * Times are milliseconds. Every topic that the system itself lives by is stamped by the broker (LogAppendTime).
  */
 
 export interface LogRecord {
   readonly offset: number;
-  /** The broker's stamp. */
+  /** The broker's stamp, or its writer's (`Stamps`). */
   readonly timestamp: number;
   readonly key: Buffer | null;
   /** null is a tombstone. */
@@ -33,6 +33,8 @@ export interface OutRecord {
   /** Only where the key does not choose it (murmur2 as Kafka's default partitioner). */
   readonly partition?: number;
   readonly headers?: Readonly<Record<string, string | Buffer>>;
+  /** Its stamp in a topic whose writers stamp, ms; the time of the send where it is left out. Elsewhere the broker's replaces it. */
+  readonly timestamp?: number;
 }
 
 export interface TopicRecords {
@@ -55,7 +57,12 @@ export interface TopicSpec {
   readonly cleanup: 'delete' | 'compact';
   /** For `delete`: how long records are kept at least. */
   readonly retention_ms?: number;
+  /** Default `broker`. */
+  readonly stamps?: Stamps;
 }
+
+/** Whose clock stamps a topic's records: its broker's (LogAppendTime), or each writer's own (CreateTime). */
+export type Stamps = 'broker' | 'writer';
 
 export interface PartitionOffsets {
   readonly partition: number;
@@ -188,6 +195,7 @@ export interface Log {
    */
   ensureTopics(topics: readonly TopicSpec[]): Promise<readonly string[]>;
   partitions(topic: string): Promise<number>;
+  stamps(topic: string): Promise<Stamps>;
   offsets(topic: string): Promise<readonly PartitionOffsets[]>;
   /** The positions committed by a group; null where there is none. */
   committed(group: string, topic: string): Promise<readonly (number | null)[]>;

@@ -11,7 +11,8 @@ import { metrics } from './metrics.ts';
 
 export interface ControlSenderOptions {
   readonly producer: Pick<LogProducer, 'send'>;
-  readonly topic: string;
+  /** null: nobody is to be told (a replay, a shadow). */
+  readonly topic: string | null;
   readonly limit: number;
   readonly logger: Logger;
 }
@@ -26,7 +27,7 @@ export class ControlSender {
   }
 
   send(records: readonly OutRecord[]): void {
-    if (records.length === 0) return;
+    if (records.length === 0 || this.options.topic === null) return;
     const room = Math.max(0, this.options.limit - this.waiting.length);
     this.waiting.push(...records.slice(0, room));
     if (records.length > room) metrics.controls.inc({ outcome: 'dropped' }, records.length - room);
@@ -35,6 +36,7 @@ export class ControlSender {
 
   private async drain(): Promise<void> {
     const { producer, topic, logger } = this.options;
+    if (topic === null) return;
     while (this.waiting.length > 0) {
       const records = this.waiting;
       this.waiting = [];

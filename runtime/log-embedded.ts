@@ -11,7 +11,7 @@
 import { turn } from '../base/clock.ts';
 import { PresenceError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
-import type { FollowOptions, Log, LogProducer, PartitionOffsets, ReadOptions, TopicSpec } from '../ports/log.ts';
+import type { FollowOptions, Log, LogProducer, PartitionOffsets, ReadOptions, Stamps, TopicSpec } from '../ports/log.ts';
 import { brokerClock } from './embedded/clock.ts';
 import type { EmbeddedFaults } from './embedded/faults.ts';
 import { Group } from './embedded/group.ts';
@@ -87,6 +87,12 @@ class EmbeddedLog implements Log {
   async partitions(topic: string): Promise<number> {
     this.#check();
     return this.#store.partitionsOf(topic).length;
+  }
+
+  async stamps(topic: string): Promise<Stamps> {
+    this.#check();
+    this.#store.partitionsOf(topic);
+    return this.#store.specOf(topic)?.stamps ?? 'broker';
   }
 
   async offsets(topic: string): Promise<readonly PartitionOffsets[]> {

@@ -19,6 +19,7 @@ import type {
   LogTransactions,
   PartitionOffsets,
   ReadOptions,
+  Stamps,
   TopicPartition,
   TopicSpec,
 } from '../ports/log.ts';
@@ -29,7 +30,7 @@ import { KafkaFollower } from './kafka/follow.ts';
 import { KafkaGroupConsumer } from './kafka/group.ts';
 import { createProducer } from './kafka/producer.ts';
 import { readPartition } from './kafka/read.ts';
-import { ensureTopics } from './kafka/topics.ts';
+import { ensureTopics, stampsOf } from './kafka/topics.ts';
 import { KafkaTransactions } from './kafka/transactions.ts';
 
 export type KafkaLogOptions = KafkaSettings;
@@ -58,6 +59,11 @@ class KafkaLog implements Log {
 
   partitions(topic: string): Promise<number> {
     return this.#ask(topic, (connection) => connection.partitionsOf(topic));
+  }
+
+  stamps(topic: string): Promise<Stamps> {
+    this.#check();
+    return stampsOf(this.#client, topic);
   }
 
   offsets(topic: string): Promise<readonly PartitionOffsets[]> {

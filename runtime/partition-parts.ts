@@ -13,7 +13,7 @@ export interface PartitionParts<I, S, P, D, C> {
   readonly partition: number;
   readonly limits: RuntimeLimits;
   readonly logger: Logger;
-  readonly ticker: Pick<Ticker, 'add' | 'remove' | 'changed' | 'brokerTime'>;
+  readonly ticker: Omit<PartitionTicker, 'close'>;
   readonly controls: Pick<ControlSender, 'send'>;
   readonly images: ImageKeeper;
   /** For dead letters. */

@@ -218,6 +218,10 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
       },
     });
     if (signal.aborted) return;
+    // Where a replay ended the group has read on beyond what is committed (Runner.settle): nothing more would come by itself.
+    const read = (await log.committed(group, this.input.topic))[partition] ?? 0;
+    if (signal.aborted) return;
+    if (read > held.processor.position) this.parts.seek({ ...this.input, offset: held.processor.position });
     [this.held, this.image] = [held, null];
     this.committed = held.processor.position;
     this.committedAt = clock.monotonic();

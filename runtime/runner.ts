@@ -15,7 +15,7 @@ import type { GroupConsumer, Log, TopicPartition } from '../ports/log.ts';
 import { ControlSender } from './controls.ts';
 import { type ImageKeeper, noImages } from './image-keeper.ts';
 import { PartitionRunner } from './partition.ts';
-import { Ticker } from './ticks.ts';
+import { noTicker, type PartitionTicker, Ticker } from './ticks.ts';
 import { defaultLimits, type PartitionStatus, type RuntimeLimits, type Wiring } from './wiring.ts';
 
 export interface RunTopologyOptions<I, S, P, D, C> {
@@ -27,6 +27,8 @@ export interface RunTopologyOptions<I, S, P, D, C> {
   readonly instanceId: string;
   readonly logger: Logger;
   readonly limits?: Partial<RuntimeLimits>;
+  /** Whether ticks are written into the input, so that time passes where nobody writes. Default true; false in a replay. */
+  readonly ticks?: boolean;
 }
 
 export interface Runner {
@@ -36,6 +38,12 @@ export interface Runner {
   readonly ready: boolean;
   /** What keeps it from being ready, in one sentence; null if nothing does. */
   readonly problem: string | null;
+  /**
+   * Commits what can be said without a cut, then takes these ends (by partition; the processed position where it is beyond) as
+   * the group's positions. For where a replay ends: what waits for a cut that no tick will bring has been read all the same,
+   * and a restore reads it again (the partition record says from where). Rejects as `GroupConsumer.commit` does.
+   */
+  settle(ends: readonly number[]): Promise<void>;
   /**
    * Drains: takes no more input, waits for commits under way, commits each partition's position, leaves
    * the group. Idempotent.
@@ -95,7 +103,7 @@ class TopologyRunner<I, S, P, D, C> implements Runner {
 
   async start(): Promise<void> {
     const { log, wiring, group } = this.options;
-    this.parts = await sharedParts(log, wiring, this.limits, this.logger);
+    this.parts = await sharedParts(log, wiring, { limits: this.limits, ticks: this.options.ticks ?? true, logger: this.logger });
     try {
       const consumer = await log.consume({
         group,
@@ -128,6 +136,16 @@ class TopologyRunner<I, S, P, D, C> implements Runner {
     const idle = this.partitions.find(({ state }) => state !== 'running' && state !== 'committing' && state !== 'unknown_commit');
     if (idle === undefined) return null;
     return `Partition ${idle.partition} is ${idle.state}${idle.problem === null ? '' : `: ${idle.problem}`}.`.replace('..', '.');
+  }
+
+  async settle(ends: readonly number[]): Promise<void> {
+    const topic = this.options.wiring.topics.input;
+    const runners = [...this.runners.values()];
+    await Promise.all(runners.map((runner) => runner.checkpoint(DRAIN_MS)));
+    const positions = runners
+      .filter(({ status }) => status.state === 'running')
+      .map(({ partition, position }) => ({ topic, partition, offset: Math.max(position, ends[partition] ?? 0) }));
+    await (await this.consumer.promise).commit(positions);
   }
 
   close(): Promise<void> {
@@ -177,14 +195,18 @@ class TopologyRunner<I, S, P, D, C> implements Runner {
       producer,
       images: this.images,
       commitPosition: async (offset: number) => (await this.consumer.promise).commit([{ topic, partition, offset }]),
-      seek: (position: TopicPartition & { readonly offset: number }) => this.consumer.value?.seek(position),
+      seek: (position: TopicPartition & { readonly offset: number }) => {
+        const { value, promise } = this.consumer;
+        if (value === null) void promise.then((consumer) => consumer.seek(position));
+        else value.seek(position);
+      },
     };
   }
 }
 
 /** What the partitions of an instance share. */
 interface SharedParts {
-  readonly ticker: Ticker;
+  readonly ticker: PartitionTicker;
   readonly controls: ControlSender;
   readonly producer: { send: Awaited<ReturnType<Log['producer']>>['send'] };
   close(): Promise<void>;
@@ -193,19 +215,21 @@ interface SharedParts {
 async function sharedParts<I, S, P, D, C>(
   log: Log,
   wiring: Wiring<I, S, P, D, C>,
-  limits: RuntimeLimits,
-  logger: Logger,
+  options: { readonly limits: RuntimeLimits; readonly ticks: boolean; readonly logger: Logger },
 ): Promise<SharedParts> {
+  const { limits, logger } = options;
   const [ticks, aside] = await Promise.all([log.producer(), log.producer()]);
-  const ticker = new Ticker({
-    producer: ticks,
-    topic: wiring.topics.input,
-    tick: wiring.tick,
-    idleTick_ms: limits.idleTick_ms,
-    backoff: { first_ms: limits.backoff_ms, max_ms: limits.backoffMax_ms },
-    logger,
-  });
-  const controls = new ControlSender({ producer: aside, topic: wiring.topics.controls ?? '', limit: limits.controls, logger });
+  const ticker = options.ticks
+    ? new Ticker({
+        producer: ticks,
+        topic: wiring.topics.input,
+        tick: wiring.tick,
+        idleTick_ms: limits.idleTick_ms,
+        backoff: { first_ms: limits.backoff_ms, max_ms: limits.backoffMax_ms },
+        logger,
+      })
+    : noTicker;
+  const controls = new ControlSender({ producer: aside, topic: wiring.topics.controls, limit: limits.controls, logger });
   return {
     ticker,
     controls,

@@ -66,6 +66,18 @@ const GIVE_UP_MS = 5_000;
 /** setTimeout's own limit is 2^31 - 1; nothing here needs a longer nap. */
 const LONGEST_NAP_MS = 60_000;
 
+/** What a partition's runner asks of a ticker. */
+export type PartitionTicker = Pick<Ticker, 'add' | 'remove' | 'changed' | 'brokerTime' | 'close'>;
+
+/** For replays: time passes as the log says, and nothing is written into it. */
+export const noTicker: PartitionTicker = {
+  add: () => {},
+  remove: () => {},
+  changed: () => {},
+  brokerTime: () => null,
+  close: async () => {},
+};
+
 export class Ticker {
   private readonly options: TickerOptions;
   private readonly now: () => number;

@@ -32,6 +32,8 @@ export interface Frame {
 }
 
 export const HEADER_BYTES = 8;
+const COMPACT = 1;
+const WRITER_STAMPS = 2;
 
 const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
@@ -51,7 +53,7 @@ export function encodeFrame(frame: Frame): Buffer {
   writer.list(frame.topics ?? [], (topic) => {
     writer.text(topic.name);
     writer.u32(topic.partitions);
-    writer.u32(topic.cleanup === 'compact' ? 1 : 0);
+    writer.u32((topic.cleanup === 'compact' ? COMPACT : 0) | (topic.stamps === 'writer' ? WRITER_STAMPS : 0));
     writer.f64(topic.retention_ms ?? -1);
   });
   writer.list(frame.appends ?? [], (append) => {
@@ -74,9 +76,15 @@ export function decodeFrame(payload: Buffer): Required<Frame> {
   const reader = new Reader(payload);
   const topics = reader.list((): TopicSpec => {
     const [name, partitions] = [reader.text(), reader.u32()];
-    const cleanup = reader.u32() === 1 ? 'compact' : 'delete';
+    const flags = reader.u32();
     const retention_ms = reader.f64();
-    return { name, partitions, cleanup, ...(retention_ms >= 0 ? { retention_ms } : {}) };
+    return {
+      name,
+      partitions,
+      cleanup: (flags & COMPACT) !== 0 ? 'compact' : 'delete',
+      ...(retention_ms >= 0 ? { retention_ms } : {}),
+      ...((flags & WRITER_STAMPS) !== 0 ? { stamps: 'writer' as const } : {}),
+    };
   });
   const appends = reader.list((): Append => {
     const [topic, partition, base, next] = [reader.text(), reader.u32(), reader.f64(), reader.f64()];

@@ -79,7 +79,10 @@ export class Store {
     return [...grouped].map(([partition, records]) => {
       const base = partition.reserve(records.length, marker);
       const next = base + records.length + (marker ? 1 : 0);
-      const stamped = records.map((record, index) => keep(record, base + index, timestamp));
+      const own = this.specOf(partition.topic)?.stamps === 'writer';
+      const stamped = records.map((record, index) =>
+        keep(record, base + index, own ? (record.timestamp ?? timestamp) : timestamp),
+      );
       return { topic: partition.topic, partition: partition.index, base, next, records: stamped };
     });
   }

@@ -102,10 +102,17 @@ export class ByteWriter {
     this.#at += 8;
     return this;
   }
-  /** Zigzag of a 32-bit number. */
+  /** Zigzag; exact to 52 bits. */
   varint(value: number): this {
-    this.#room(5);
+    this.#room(8);
     let rest = ((value << 1) ^ (value >> 31)) >>> 0;
+    if (value !== value >> 0) {
+      // Two 28-bit halves, as the shifts above know 32 bits only.
+      const wide = value < 0 ? -2 * value - 1 : 2 * value;
+      const low = wide % 0x1000_0000;
+      for (let shift = 0; shift < 28; shift += 7) this.#buffer[this.#at++] = ((low >>> shift) & 0x7f) | 0x80;
+      rest = Math.floor(wide / 0x1000_0000);
+    }
     while (rest >= 0x80) {
       this.#buffer[this.#at] = (rest & 0x7f) | 0x80;
       this.#at += 1;

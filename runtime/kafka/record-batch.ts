@@ -154,7 +154,7 @@ export interface BatchProducer {
   readonly transactional: boolean;
 }
 
-/** One batch. The time in it is the client's, which a LogAppendTime topic replaces by the broker's. */
+/** One batch, whose records are stamped `now` where they bear no stamp. A LogAppendTime topic replaces all by the broker's. */
 export function encodeBatch(records: readonly OutRecord[], producer: BatchProducer, now: number): Buffer {
   const writer = new ByteWriter(
     HEADER_BYTES + records.reduce((sum, record) => sum + 32 + (record.key?.length ?? 0) + (record.value?.length ?? 0), 0),
@@ -163,12 +163,14 @@ export function encodeBatch(records: readonly OutRecord[], producer: BatchProduc
   writer.sized(() => {
     writer.int32(-1).int8(2).int32(0);
     writer.int16(producer.transactional ? TRANSACTIONAL : 0).int32(records.length - 1);
-    writer.int64(now).int64(now).int64(producer.producerId).int16(producer.producerEpoch).int32(producer.baseSequence);
+    const first = records[0]?.timestamp ?? now;
+    const last = records.reduce((most, { timestamp = now }) => Math.max(most, timestamp), first);
+    writer.int64(first).int64(last).int64(producer.producerId).int16(producer.producerEpoch).int32(producer.baseSequence);
     writer.int32(records.length);
     const body = new ByteWriter(256);
     records.forEach((record, index) => {
       const start = body.at;
-      encodeRecord(body, record, index);
+      encodeRecord(body, record, index, (record.timestamp ?? now) - first);
       const bytes = body.view(start);
       writer.varint(bytes.length).bytes(bytes);
     });
@@ -179,8 +181,8 @@ export function encodeBatch(records: readonly OutRecord[], producer: BatchProduc
   return batch;
 }
 
-function encodeRecord(writer: ByteWriter, record: OutRecord, index: number): void {
-  writer.int8(0).varint(0).varint(index).varbytes(record.key).varbytes(record.value);
+function encodeRecord(writer: ByteWriter, record: OutRecord, index: number, later_ms: number): void {
+  writer.int8(0).varint(later_ms).varint(index).varbytes(record.key).varbytes(record.value);
   const headers = Object.entries(record.headers ?? {});
   writer.varint(headers.length);
   for (const [name, value] of headers) writer.varbytes(name).varbytes(value);

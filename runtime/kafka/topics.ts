@@ -1,12 +1,13 @@
 /** Makes topics with the settings that this system relies on. */
 import { type Admin, type ITopicConfig, Kafka, logLevel } from 'kafkajs';
 import { PresenceError } from '../../base/errors.ts';
-import type { TopicSpec } from '../../ports/log.ts';
+import type { Stamps, TopicSpec } from '../../ports/log.ts';
 import type { Client } from './client.ts';
 import { persist } from './client.ts';
 import { noTopic, typeOf, unavailable } from './errors.ts';
 
 const REPLICAS_MAX = 3;
+const STAMP_TYPE = 'message.timestamp.type';
 
 /** Compaction soon enough that a restore stays short; see design notes in ports/log.ts for what readers must bear. */
 const compacted = {
@@ -57,9 +58,11 @@ async function create(admin: Admin, spec: TopicSpec, replicas: number): Promise<
   }
 }
 
+const stampType = ({ stamps = 'broker' }: TopicSpec): string => (stamps === 'broker' ? 'LogAppendTime' : 'CreateTime');
+
 function configOf(spec: TopicSpec, replicas: number): ITopicConfig {
   const settings: Record<string, string> = {
-    'message.timestamp.type': 'LogAppendTime',
+    [STAMP_TYPE]: stampType(spec),
     'min.insync.replicas': String(Math.max(1, replicas - 1)),
     ...(spec.cleanup === 'compact' ? compacted : { 'cleanup.policy': 'delete', 'retention.ms': String(spec.retention_ms ?? -1) }),
   };
@@ -74,7 +77,8 @@ function configOf(spec: TopicSpec, replicas: number): ITopicConfig {
 /** Waits until every partition has a leader; a topic with another number of partitions, or other stamps, will not do. */
 async function check(admin: Admin, specs: readonly TopicSpec[], made: readonly string[]): Promise<void> {
   const { topics } = await admin.fetchTopicMetadata({ topics: specs.map(({ name }) => name) });
-  for (const { name, partitions, cleanup } of specs) {
+  for (const spec of specs) {
+    const { name, partitions } = spec;
     const there = topics.find((topic) => topic.name === name)?.partitions ?? [];
     if (there.length === 0) throw noTopic(name);
     if (there.length !== partitions) {
@@ -86,18 +90,35 @@ async function check(admin: Admin, specs: readonly TopicSpec[], made: readonly s
     }
     if (there.some(({ leader }) => leader < 0))
       throw Object.assign(new Error(`${name} has no leader yet.`), { type: 'LEADER_NOT_AVAILABLE' });
-    if (!made.includes(name)) await checkSettings(admin, name, cleanup);
+    if (!made.includes(name)) await checkSettings(admin, spec);
   }
 }
 
-async function checkSettings(admin: Admin, name: string, cleanup: string): Promise<void> {
-  const wanted = { 'message.timestamp.type': 'LogAppendTime', 'cleanup.policy': cleanup };
-  const { resources } = await admin.describeConfigs({
-    includeSynonyms: false,
-    resources: [{ type: 2, name, configNames: Object.keys(wanted) }],
-  });
+/** Whose clock stamps its records. */
+export async function stampsOf(client: Client, topic: string): Promise<Stamps> {
+  const connection = client.shared;
+  try {
+    return await persist({ connection, patience_ms: client.patience_ms }, async () => {
+      const settings = await withAdmin(client, (admin) => settingsOf(admin, topic, [STAMP_TYPE]));
+      return settings.get(STAMP_TYPE) === 'LogAppendTime' ? 'broker' : 'writer';
+    });
+  } catch (error) {
+    if (typeOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') throw noTopic(topic);
+    throw unavailable(topic, error);
+  }
+}
+
+async function settingsOf(admin: Admin, name: string, configNames: string[]): Promise<ReadonlyMap<string, string>> {
+  const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [{ type: 2, name, configNames }] });
+  return new Map(resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]));
+}
+
+async function checkSettings(admin: Admin, spec: TopicSpec): Promise<void> {
+  const { name, cleanup } = spec;
+  const wanted = { [STAMP_TYPE]: stampType(spec), 'cleanup.policy': cleanup };
+  const settings = await settingsOf(admin, name, Object.keys(wanted));
   for (const [setting, value] of Object.entries(wanted)) {
-    const found = resources[0]?.configEntries.find(({ configName }) => configName === setting)?.configValue;
+    const found = settings.get(setting);
     if (found === undefined || found === value) continue;
     throw new PresenceError('LOG_MISMATCH', `Topic ${name} has ${setting}=${found}, not ${value}.`, {
       at: name,

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import type { TopicSpec } from '../../ports/log.ts';
-import { codeOf, group, record, type Subject, topic } from './log.kit.ts';
+import { codeOf, group, readAll, record, type Subject, topic } from './log.kit.ts';
 
 export function topicLaws({ logs }: Subject): void {
   test('topics are made once, whoever else makes them at the same time', async () => {
@@ -34,6 +34,21 @@ export function topicLaws({ logs }: Subject): void {
       codeOf(log.consume({ group: group(), topics: [name], onBatch })),
     ]);
     expect(codes).toEqual(Array(5).fill('LOG_MISMATCH'));
+  });
+
+  test('a topic is stamped by its broker, or by its writers where they are to', async () => {
+    const { log } = logs();
+    const [brokers, writers] = [await topic(log), await topic(log, { stamps: 'writer', retention_ms: 1e12 })];
+    expect(await Promise.all([brokers, writers].map((name) => log.stamps(name)))).toEqual(['broker', 'writer']);
+    expect(await codeOf(log.stamps(`contract.${randomUUID()}`))).toBe('LOG_MISMATCH');
+    // Any stamps: in no order, and a year apart in one batch.
+    const stamps = [1_700_000_000_000, 1_700_000_000_007, 1_699_999_999_000, 1_731_536_000_000, 1_668_464_000_000];
+    const records = stamps.map((timestamp, n) => ({ ...record('k', `${n}`), timestamp }));
+    const producer = await log.producer();
+    for (const name of [brokers, writers]) await producer.send([{ topic: name, records }]);
+    expect((await readAll(log, writers)).map(({ timestamp }) => timestamp)).toEqual(stamps);
+    const [own] = await readAll(log, brokers);
+    expect(own?.timestamp).toBeGreaterThan(1_731_536_000_000);
   });
 
   test('the log answers a ping', async () => {

@@ -103,6 +103,7 @@ export function faultyLog(inner: Log, plan: (step: Step) => Fault | undefined): 
     kill,
     ensureTopics: (topics) => inner.ensureTopics(topics),
     partitions: (topic) => inner.partitions(topic),
+    stamps: (topic) => inner.stamps(topic),
     offsets: (topic) => step('offsets', () => inner.offsets(topic)),
     committed: (group, topic) => inner.committed(group, topic),
     producer: async (): Promise<LogProducer> => {

@@ -45,6 +45,7 @@ const trimmed = (log: Log, partition: number, start: number): Log => ({
 const bound = (log: Log): Log => ({
   ensureTopics: (specs) => log.ensureTopics(specs),
   partitions: (topic) => log.partitions(topic),
+  stamps: (topic) => log.stamps(topic),
   offsets: (topic) => log.offsets(topic),
   committed: (group, topic) => log.committed(group, topic),
   producer: () => log.producer(),

@@ -6,9 +6,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { presenceWiring } from '../../cli/run-topology.ts';
 import type { Input } from '../../processors/stage.ts';
 import { swarm } from '../../processors/swarm.ts';
+import { presenceWiring } from '../../replay/wiring.ts';
 import { createEmbeddedLog } from '../../runtime/log-embedded.ts';
 import { createCodecs } from '../../schemas/codec.ts';
 import { createEmbeddedRegistry } from '../../schemas/embedded-registry.ts';
