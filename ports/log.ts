@@ -111,7 +111,7 @@ export interface LogTransactions {
   fence(): Promise<void>;
   /**
    * All or nothing. Begins with a record, never with offsets; `batches` must hold at least one record. Resolves when
-   * readers can see it. BAD_INPUT, with nothing written, for what the broker will never take.
+   * readers can see it, with where it lies. BAD_INPUT, with nothing written, for what the broker will never take.
    */
   commit(batches: readonly TopicRecords[], offsets?: TransactionOffsets): Promise<readonly Appended[]>;
   /** Settles what went before, as `fence` does, but takes the id from nobody: FENCED where somebody else has it. */

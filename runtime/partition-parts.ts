@@ -3,7 +3,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Log, LogProducer, TopicPartition } from '../ports/log.ts';
 import type { ControlSender } from './controls.ts';
 import type { ImageKeeper } from './image-keeper.ts';
-import type { Ticker } from './ticks.ts';
+import type { PartitionTicker } from './ticks.ts';
 import type { RuntimeLimits, Wiring } from './wiring.ts';
 
 export interface PartitionParts<I, S, P, D, C> {
