@@ -26,6 +26,7 @@ import { Device, Gateway, User } from './record.ts';
 import type { Scope } from './scope.ts';
 import { type BoundStage, defineStage, type FieldOf, type Stage, type StageLogic } from './stage.ts';
 import type { Millis } from './time.ts';
+import { NEVER } from './timers.ts';
 
 export interface DedupeOptions {
   /** Rises within a session; null: the signal carries none. */
@@ -243,11 +244,11 @@ function isReplaced(device: Device, session: string, lease: number): boolean {
 function makeRoom(user: User): boolean {
   let oldest: Device | null = null;
   for (const device of user.devices) {
-    if (device.forget_lease !== null && (oldest === null || device.forget_lease < (oldest.forget_lease ?? 0))) oldest = device;
+    if (device.forget_lease !== NEVER && (oldest === null || device.forget_lease < oldest.forget_lease)) oldest = device;
   }
   if (oldest === null) return false;
   oldest.release();
-  oldest.forget_lease = null;
+  oldest.forget_lease = NEVER;
   user.devices.splice(user.devices.indexOf(oldest), 1);
   return true;
 }

@@ -26,10 +26,14 @@ import type {
   UserState,
 } from '../schemas/generated.ts';
 import { addHolding, type Holdings, holdingHash, removeHolding } from '../schemas/holdings.ts';
-import type { Timed } from './timers.ts';
+import { NEVER, type Timed } from './timers.ts';
 import { Decision } from './view.ts';
 
-const NEVER = Number.POSITIVE_INFINITY;
+/** When somebody was last seen who never was. */
+const UNSEEN = Number.NEGATIVE_INFINITY;
+
+/** In records, what never falls due is null; here it is Infinity, so that times are always numbers. */
+const orNull = (at: number): number | null => (Number.isFinite(at) ? at : null);
 
 /** A gateway's lease, its ordinals, and the number and hash of what it holds here. */
 export class Gateway implements GatewayLease, Timed {
@@ -45,15 +49,24 @@ export class Gateway implements GatewayLease, Timed {
   /** When it was last asked to restate; not kept in the record (asking once more is harmless). */
   restateAsked: number | null = null;
   armed = NEVER;
+  place = -1;
   /** When it is dead, or when it is forgotten; set by offlineTimeout. */
   due = NEVER;
-  readonly timerClass = 1;
-  readonly timerKey: string;
-  readonly timerSubKey = '';
 
   constructor(gatewayId: string) {
     this.gateway_id = gatewayId;
-    this.timerKey = gatewayId;
+  }
+
+  get timerClass(): number {
+    return 1;
+  }
+
+  get timerKey(): string {
+    return this.gateway_id;
+  }
+
+  get timerSubKey(): string {
+    return '';
   }
 
   deadline(): number {
@@ -66,20 +79,21 @@ export class Gateway implements GatewayLease, Timed {
   }
 }
 
-export class Device implements DeviceRecord, Timed {
-  readonly user: User;
+export class Device implements Timed {
+  // What a beat needs comes first: it lies together in memory.
   readonly device_id: string;
   session_id = '';
   seq = -1;
+  readonly user: User;
   state: State = 'online';
   source: Source = 'inferred';
   last_seen = 0;
   connection_id: string | null = null;
   gateway_id: string | null = null;
   hold_ordinal = 0;
-  ttl_lease: number | null = null;
-  grace_lease: number | null = null;
-  forget_lease: number | null = null;
+  ttl_lease = NEVER;
+  grace_lease = NEVER;
+  forget_lease = NEVER;
   trace: string | null = null;
   replaced: ReplacedSession[] = [];
 
@@ -89,15 +103,23 @@ export class Device implements DeviceRecord, Timed {
   /** Of state and source, by windowedPrecedence: the higher one speaks for the user. */
   rank = 0;
   armed = NEVER;
-  readonly timerClass = 2;
-  readonly timerKey: string;
-  readonly timerSubKey: string;
+  place = -1;
 
   constructor(user: User, deviceId: string) {
     this.user = user;
     this.device_id = deviceId;
-    this.timerKey = user.user_id;
-    this.timerSubKey = deviceId;
+  }
+
+  get timerClass(): number {
+    return 2;
+  }
+
+  get timerKey(): string {
+    return this.user.user_id;
+  }
+
+  get timerSubKey(): string {
+    return this.device_id;
   }
 
   /** A connection of a living gateway holds it. */
@@ -107,7 +129,7 @@ export class Device implements DeviceRecord, Timed {
 
   /** contract.md, "Liveness": held, or its ttl runs, or its grace does. Timers end the latter two at their deadlines. */
   get counts(): boolean {
-    return this.held || this.ttl_lease !== null || this.grace_lease !== null;
+    return this.held || this.ttl_lease !== NEVER || this.grace_lease !== NEVER;
   }
 
   hold(gateway: Gateway, connectionId: string, ordinal: number): void {
@@ -129,10 +151,9 @@ export class Device implements DeviceRecord, Timed {
   }
 
   deadline(): number {
-    let due = this.ttl_lease ?? NEVER;
-    if (this.grace_lease !== null && this.grace_lease < due) due = this.grace_lease;
-    if (this.forget_lease !== null && this.forget_lease < due) due = this.forget_lease;
-    return due;
+    const { ttl_lease, grace_lease, forget_lease } = this;
+    const due = ttl_lease < grace_lease ? ttl_lease : grace_lease;
+    return due < forget_lease ? due : forget_lease;
   }
 
   record(): DeviceRecord {
@@ -146,9 +167,9 @@ export class Device implements DeviceRecord, Timed {
       connection_id: this.connection_id,
       gateway_id: this.gateway_id,
       hold_ordinal: this.hold_ordinal,
-      ttl_lease: this.ttl_lease,
-      grace_lease: this.grace_lease,
-      forget_lease: this.forget_lease,
+      ttl_lease: orNull(this.ttl_lease),
+      grace_lease: orNull(this.grace_lease),
+      forget_lease: orNull(this.forget_lease),
       trace: this.trace,
       replaced: this.replaced.slice(),
     };
@@ -166,11 +187,9 @@ export class Ghost implements GhostRecord, Timed {
 
   rank = 0;
   armed = NEVER;
+  place = -1;
   /** Dropped when invisible ends: an entry left in the timers must not fire. */
   gone = false;
-  readonly timerClass = 3;
-  readonly timerKey: string;
-  readonly timerSubKey: string;
 
   constructor(user: User, ghost: GhostRecord) {
     this.user = user;
@@ -179,8 +198,18 @@ export class Ghost implements GhostRecord, Timed {
     this.source = ghost.source;
     this.grace_lease = ghost.grace_lease;
     this.trace = ghost.trace;
-    this.timerKey = user.user_id;
-    this.timerSubKey = ghost.device_id;
+  }
+
+  get timerClass(): number {
+    return 3;
+  }
+
+  get timerKey(): string {
+    return this.user.user_id;
+  }
+
+  get timerSubKey(): string {
+    return this.device_id;
   }
 
   deadline(): number {
@@ -205,32 +234,41 @@ export interface UnwrittenBeat {
 }
 
 export class User implements Timed {
+  // What a beat needs comes first: it lies together in memory.
   readonly user_id: string;
-  epoch = 0;
-  last_seen: number | null = null;
-  override: Override | null = null;
   readonly devices: Device[] = [];
-  publicLastSeen: number | null = null;
+  beat: UnwrittenBeat | null = null;
+  last_seen = UNSEEN;
+  publicLastSeen = UNSEEN;
   /** null: others see the devices as they are. */
   ghosts: Ghost[] | null = null;
-  log = 0;
-  offset = 0;
+  touched = false;
+  override: Override | null = null;
   /** What was emitted last, and what is decided since. */
   readonly self = new Decision();
   readonly others = new Decision();
-
-  touched = false;
+  epoch = 0;
+  log = 0;
+  offset = 0;
   /** The traceparent that goes with the next record of this user. */
   trace: string | null = null;
-  beat: UnwrittenBeat | null = null;
   armed = NEVER;
-  readonly timerClass = 0;
-  readonly timerKey: string;
-  readonly timerSubKey = '';
+  place = -1;
 
   constructor(userId: string) {
     this.user_id = userId;
-    this.timerKey = userId;
+  }
+
+  get timerClass(): number {
+    return 0;
+  }
+
+  get timerKey(): string {
+    return this.user_id;
+  }
+
+  get timerSubKey(): string {
+    return '';
   }
 
   /** The override's end, a stamp. */
@@ -255,8 +293,8 @@ export class User implements Timed {
 
   /** The same, told late: it says when somebody was last seen, which may be before what is known already. */
   seenLate(at: number): void {
-    if (this.last_seen === null || at > this.last_seen) this.last_seen = at;
-    if (this.ghosts === null && (this.publicLastSeen === null || at > this.publicLastSeen)) this.publicLastSeen = at;
+    if (at > this.last_seen) this.last_seen = at;
+    if (this.ghosts === null && at > this.publicLastSeen) this.publicLastSeen = at;
   }
 
   /** The record as of now. Its objects are its own: later changes do not reach it. */
@@ -275,7 +313,7 @@ export class User implements Timed {
       state: self.state,
       source: self.source,
       since: self.since,
-      last_seen: this.last_seen,
+      last_seen: orNull(this.last_seen),
       devices_live: live,
       streaming,
       override: this.override,
@@ -293,7 +331,7 @@ export class User implements Timed {
       state: others.state,
       source: others.source,
       since: others.since,
-      last_seen: this.publicLastSeen,
+      last_seen: orNull(this.publicLastSeen),
       devices_live: ghosts === null ? live : ghosts.length,
       streaming: ghosts === null && streaming,
       ghosts: ghosts === null ? null : ghosts.map((ghost) => ghost.record()),
@@ -304,9 +342,9 @@ export class User implements Timed {
   static load(record: UserState): User {
     const user = new User(record.user_id);
     user.epoch = record.epoch;
-    user.last_seen = record.last_seen;
+    user.last_seen = record.last_seen ?? UNSEEN;
     user.override = record.override;
-    user.publicLastSeen = record.public.last_seen;
+    user.publicLastSeen = record.public.last_seen ?? UNSEEN;
     user.log = record.log;
     user.offset = record.offset;
     user.self.load(record);
@@ -319,8 +357,18 @@ export class User implements Timed {
 
 function loadDevice(user: User, record: DeviceRecord): Device {
   const device = new Device(user, record.device_id);
-  const { replaced, ...fields } = record;
-  Object.assign(device, fields);
-  device.replaced = replaced.slice();
+  device.session_id = record.session_id;
+  device.seq = record.seq;
+  device.state = record.state;
+  device.source = record.source;
+  device.last_seen = record.last_seen;
+  device.connection_id = record.connection_id;
+  device.gateway_id = record.gateway_id;
+  device.hold_ordinal = record.hold_ordinal;
+  device.ttl_lease = record.ttl_lease ?? NEVER;
+  device.grace_lease = record.grace_lease ?? NEVER;
+  device.forget_lease = record.forget_lease ?? NEVER;
+  device.trace = record.trace;
+  device.replaced = record.replaced.slice();
   return device;
 }

@@ -1,14 +1,15 @@
 /**
  * Deadlines of one clock, in the order in which they fall due.
  *
- * The deadlines themselves are in the user records; this is an index over them, rebuilt on restore. It is
- * **lazy**: a deadline that moves later leaves its entry where it is, and the entry is moved on when it comes
- * up; one that moves earlier gets a new entry, and the old one is dropped when it comes up. So a heartbeat
- * that extends a ttl costs one comparison, and each owner has one entry that counts (`armed`).
- *
- * Entries that no longer count are removed when they outnumber the others, so the index holds at most
- * about twice as many entries as there are owners.
+ * The deadlines themselves are in the user records; this is an index over them, rebuilt on restore: a heap of their owners, in
+ * which each stands once. It is **lazy**: a deadline that moves later leaves its owner where it is, to be moved on when it
+ * comes up; only one that moves earlier moves its owner at once. So a heartbeat that extends a ttl costs one comparison.
  */
+
+/** Where an owner without an entry stands. */
+const NOWHERE = -1;
+/** The deadline of what waits for nothing. */
+export const NEVER = Number.POSITIVE_INFINITY;
 
 /** Something with a deadline. Ties are broken by class, key and second key, so that the order is the same on every replay. */
 export interface Timed {
@@ -16,15 +17,12 @@ export interface Timed {
   readonly timerClass: number;
   readonly timerKey: string;
   readonly timerSubKey: string;
-  /** Where its entry lies; Infinity for none. Kept by the index. */
+  /** The deadline by which it stands in the heap; Infinity for none. Kept by the index. */
   armed: number;
+  /** Its place in the heap; -1 for none. Kept by the index. */
+  place: number;
   /** The deadline as it is now; Infinity for none. */
   deadline(): number;
-}
-
-interface Entry {
-  readonly at: number;
-  readonly owner: Timed;
 }
 
 /** Orders owners that are due at the same stamp. */
@@ -35,87 +33,87 @@ export function compareTimed(a: Timed, b: Timed): number {
   return 0;
 }
 
-const before = (a: Entry, b: Entry): boolean => (a.at !== b.at ? a.at < b.at : compareTimed(a.owner, b.owner) < 0);
+const before = (a: Timed, b: Timed): boolean => (a.armed !== b.armed ? a.armed < b.armed : compareTimed(a, b) < 0);
 
 export class Timers {
-  private heap: Entry[] = [];
-  private superseded = 0;
+  private readonly heap: Timed[] = [];
 
-  /** Owners with a deadline, about. */
+  /** Owners with a deadline. */
   get size(): number {
-    return this.heap.length - this.superseded;
+    return this.heap.length;
   }
 
   /** Call it whenever an owner's deadline may have come or moved earlier. */
   arm(owner: Timed): void {
     const at = owner.deadline();
     if (at >= owner.armed) return;
-    if (owner.armed !== Number.POSITIVE_INFINITY) this.superseded += 1;
     owner.armed = at;
-    this.push({ at, owner });
-    if (this.superseded > 1_024 && this.superseded * 2 > this.heap.length) this.sweep();
+    if (owner.place === NOWHERE) {
+      owner.place = this.heap.length;
+      this.heap.push(owner);
+    }
+    this.rise(owner);
   }
 
   /** Whose deadline comes first; null if there is none. */
   first(): Timed | null {
     for (let top = this.heap[0]; top !== undefined; top = this.heap[0]) {
-      const { owner } = top;
-      if (owner.armed !== top.at) {
-        this.pop();
-        this.superseded -= 1;
-        continue;
+      const at = top.deadline();
+      if (at === top.armed) return top;
+      if (at === NEVER) this.remove(top);
+      else {
+        top.armed = at;
+        this.sink(top);
       }
-      const at = owner.deadline();
-      if (at === top.at) return owner;
-      this.pop();
-      owner.armed = Number.POSITIVE_INFINITY;
-      this.arm(owner);
     }
     return null;
   }
 
-  /** Takes out the entry that `first` answered with; the caller lets it fire, then arms it again. */
-  take(owner: Timed): void {
-    this.pop();
-    owner.armed = Number.POSITIVE_INFINITY;
+  /** It waits for nothing any more, or is about to fire: the caller arms it again. */
+  remove(owner: Timed): void {
+    const { heap } = this;
+    const { place } = owner;
+    if (place === NOWHERE) return;
+    owner.armed = NEVER;
+    owner.place = NOWHERE;
+    const last = heap.pop() as Timed;
+    if (last === owner) return;
+    last.place = place;
+    heap[place] = last;
+    this.rise(last);
+    this.sink(last);
   }
 
-  private sweep(): void {
-    const owners = new Set(this.heap.map((entry) => entry.owner));
-    this.heap = [];
-    this.superseded = 0;
-    for (const owner of owners) if (owner.armed !== Number.POSITIVE_INFINITY) this.push({ at: owner.armed, owner });
-  }
-
-  private push(entry: Entry): void {
-    const heap = this.heap;
-    let i = heap.length;
-    heap.push(entry);
+  private rise(owner: Timed): void {
+    const { heap } = this;
+    let i = owner.place;
     while (i > 0) {
       const parent = (i - 1) >> 1;
-      const above = heap[parent] as Entry;
-      if (!before(entry, above)) break;
+      const above = heap[parent] as Timed;
+      if (!before(owner, above)) break;
       heap[i] = above;
+      above.place = i;
       i = parent;
     }
-    heap[i] = entry;
+    heap[i] = owner;
+    owner.place = i;
   }
 
-  private pop(): void {
-    const heap = this.heap;
-    const last = heap.pop() as Entry;
-    const length = heap.length;
-    if (length === 0) return;
-    let i = 0;
+  private sink(owner: Timed): void {
+    const { heap } = this;
+    const { length } = heap;
+    let i = owner.place;
     for (;;) {
       let child = 2 * i + 1;
       if (child >= length) break;
-      if (child + 1 < length && before(heap[child + 1] as Entry, heap[child] as Entry)) child += 1;
-      const below = heap[child] as Entry;
-      if (!before(below, last)) break;
+      if (child + 1 < length && before(heap[child + 1] as Timed, heap[child] as Timed)) child += 1;
+      const below = heap[child] as Timed;
+      if (!before(below, owner)) break;
       heap[i] = below;
+      below.place = i;
       i = child;
     }
-    heap[i] = last;
+    heap[i] = owner;
+    owner.place = i;
   }
 }

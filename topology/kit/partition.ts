@@ -270,7 +270,7 @@ export class Partition implements PresenceProcessor {
   private fire(timer: Timed): void {
     const { happening, scope } = this;
     scope.counts.timersFired += 1;
-    (timer instanceof User ? scope.stampTimers : scope.leaseTimers).take(timer);
+    (timer instanceof User ? scope.stampTimers : scope.leaseTimers).remove(timer);
     if (timer instanceof User) {
       happening.clear('override_due');
       happening.user = timer;

@@ -17,7 +17,7 @@ import type { Batch, FieldOf, Stage } from '../../processors/stage.ts';
 import type { UserImage } from '../../processors/stored.ts';
 import type { Signal } from '../../schemas/generated.ts';
 import type { Topic } from '../topics.ts';
-import { lint } from './lint.ts';
+import { type Fault, lint } from './lint.ts';
 import { type Chain, Partition, type PresenceEmission, type PresenceProcessor } from './partition.ts';
 import type { Sink } from './sinks.ts';
 import { deepFreeze, type TopologySpec, topicSpec } from './spec.ts';
@@ -56,7 +56,18 @@ export interface Flow<Out> {
   to(...sinks: readonly Sink<Out>[]): Topology;
 }
 
-/** @throws BAD_TOPOLOGY from `to`, naming every fault. */
+/** BAD_TOPOLOGY: a rule of lint.ts is broken. Names every fault. */
+export class BadTopology extends PresenceError {
+  readonly spec: TopologySpec;
+
+  constructor(spec: TopologySpec, faults: readonly Fault[]) {
+    const message = faults.map(({ at, message: fault, rule }) => `${at}: ${fault} [${rule}]`).join('\n');
+    super('BAD_TOPOLOGY', message, { at: spec.name, retriable: false, help: 'docs/errors.md#bad_topology' });
+    this.spec = spec;
+  }
+}
+
+/** @throws BadTopology from `to`. */
 export function topology(name: string, version: number, source: Source): Flow<Heard> {
   return flow(name, version, source, []);
 }
@@ -89,10 +100,7 @@ function specOf(name: string, version: number, source: Source, chain: Chain, sin
 
 function build(spec: TopologySpec, clock: ClockOptions | null, chain: Chain): Topology {
   const faults = lint(spec).filter((fault) => fault.level === 'error');
-  if (faults.length > 0) {
-    const message = faults.map((fault) => `${fault.at}: ${fault.message} [${fault.rule}]`).join('\n');
-    throw new PresenceError('BAD_TOPOLOGY', message, { at: spec.name, retriable: false, help: 'docs/errors.md#bad_topology' });
-  }
+  if (faults.length > 0) throw new BadTopology(spec, faults);
   const processor = (partition: number, image?: UserImage): PresenceProcessor =>
     new Partition({ partition, topology: `${spec.name}@${spec.version}`, clock, chain, image: image ?? null });
   const run =
