@@ -1,4 +1,5 @@
 /** The live page: who you are, what this tab says, whom you watch, and what changes. `?user=ada&watch=bob,cy` fills it in. */
+import { h } from './elements.js';
 import { PresenceStream } from './stream.js';
 
 const $ = (id) => document.getElementById(id);
@@ -195,17 +196,6 @@ setInterval(refresh, REFRESH_MS);
 setInterval(render, 1_000);
 
 // ---------------------------------------------------------------- what is shown
-
-/** An element; text is always text. */
-function h(tag, attributes, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, value);
-  }
-  element.append(...children);
-  return element;
-}
 
 const dot = (state) => h('span', { class: 'dot', 'data-state': state });
 
