@@ -14,6 +14,7 @@ const mayImport = {
   connectors: ['ports', 'schemas', 'base', 'runtime'],
   gateway: ['ports', 'schemas', 'base'],
   replay: ['connectors', 'runtime', 'topology', 'processors', 'ports', 'schemas', 'base'],
+  simulation: ['gateway', 'replay', 'runtime', 'topology', 'processors', 'ports', 'schemas', 'base', 'cli/first-cut.ts'],
   client: ['schemas', 'base'],
   web: ['client'],
 };

@@ -32,9 +32,8 @@ import type { Connection, Devices, SaidState, SignalDraft } from './parts.ts';
 import { LoopClock } from './stall.ts';
 import { Takeovers, WORD_MS } from './takeovers.ts';
 import { Wheel } from './wheel.ts';
+import { TTL_MS } from './ws/protocol.ts';
 
-/** contract.md: ttl_ms of the welcome. */
-export const SILENCE_MS = 3_000;
 const JUDGE_EVERY_MS = 50;
 const CLEAN_CODES: ReadonlySet<number> = new Set([1000, 1001, 1005]);
 
@@ -44,6 +43,8 @@ export interface DevicesOptions {
   readonly log: Log;
   readonly codecs: Codecs;
   readonly logger: Logger;
+  /** Without a beat for this long a device is silent. Default 3,000. */
+  readonly ttl_ms?: number;
   /** For tests: a clock that is moved by hand; then nothing is judged but by `judge`. */
   readonly clock?: LoopClock;
 }
@@ -70,9 +71,7 @@ export async function createDevices(options: DevicesOptions): Promise<GatewayDev
   return devices;
 }
 
-interface HelloOptions extends SaidState {
-  readonly restated: boolean;
-}
+type HelloOptions = SaidState & { readonly restated: boolean };
 
 class HeldDevices implements GatewayDevices {
   readonly #outbox: GatewayOutbox;
@@ -95,13 +94,14 @@ class HeldDevices implements GatewayDevices {
     this.#clock = options.clock ?? new LoopClock({ logger: options.logger });
     this.#devices = Array.from({ length: options.outbox.partitions }, () => new Map<string, Speaker>());
     this.#restating = new Array<boolean>(options.outbox.partitions).fill(false);
+    const ttl_ms = options.ttl_ms ?? TTL_MS;
     const deadline = (speaker: Speaker): number | null => {
-      if (speaker.hold === 'bound') return speaker.beatLoop + SILENCE_MS;
+      if (speaker.hold === 'bound') return speaker.beatLoop + ttl_ms;
       if (speaker.hold === 'waiting') return speaker.waitsLoop + WORD_MS;
       speaker.onWheel = false;
       return null;
     };
-    this.#wheel = new Wheel(this.#clock.loop, { span_ms: SILENCE_MS, deadline });
+    this.#wheel = new Wheel(this.#clock.loop, { span_ms: ttl_ms, deadline });
   }
 
   start(controls: Follower): void {

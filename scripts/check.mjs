@@ -21,6 +21,7 @@ const folders = [
   'replay',
   'runtime',
   'schemas',
+  'simulation',
 ];
 const cruised = [...folders, 'scripts', 'test', 'topology', 'web', 'vitest.config.ts'].filter((name) =>
   existsSync(join(root, name)),

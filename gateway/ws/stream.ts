@@ -1,7 +1,7 @@
 /**
  * All streams of a gateway: opening, the sweep, and moving them elsewhere.
  *
- * **The sweep** spreads the server's pings over the second: sessions sit in SLOTS slots, and every HEARTBEAT_MS /
+ * **The sweep** spreads the server's pings over the second: sessions sit in SLOTS slots, and every `heartbeat_ms` /
  * SLOTS one slot is pinged, so that a hundred thousand pings are not one burst. (uWS' own pings are tied to
  * its idle timeout, and come far too seldom.)
  *
@@ -19,6 +19,9 @@ import { createUpgrade, type UpgradeOptions, type UserData } from './upgrade.ts'
 export interface StreamOptions extends SessionOptions, Omit<UpgradeOptions, 'room'> {
   readonly readiness: Readiness;
   readonly path: string;
+  /** The server pings this often; a device without a beat for the other is silent. As the welcome says. Default 1,000 and 3,000. */
+  readonly heartbeat_ms?: number;
+  readonly ttl_ms?: number;
   /** Most streams at once; beyond it 503. */
   readonly connectionsMax: number;
   /** uWS.DISABLED. */
@@ -63,7 +66,7 @@ export class Streams {
       pong: (ws) => this.#sessions.get(ws)?.heard('pong'),
       close: (ws, code) => this.#close(ws, code),
     });
-    this.#sweep = clock.setInterval(() => this.#sweepSlot(), HEARTBEAT_MS / SLOTS);
+    this.#sweep = clock.setInterval(() => this.#sweepSlot(), (options.heartbeat_ms ?? HEARTBEAT_MS) / SLOTS);
     this.#sweep.unref();
   }
 
@@ -80,7 +83,8 @@ export class Streams {
     this.#sessions.set(ws, session);
     connections.inc();
     opened.inc();
-    session.begin({ type: 'welcome', heartbeat_ms: HEARTBEAT_MS, ttl_ms: TTL_MS, connection_id: session.id });
+    const { heartbeat_ms = HEARTBEAT_MS, ttl_ms = TTL_MS } = this.#options;
+    session.begin({ type: 'welcome', heartbeat_ms, ttl_ms, connection_id: session.id });
     // Accepted before a drain began, opened after: it must go like the others.
     if (this.#options.readiness.draining) this.#tellToGo([session], WAVE_MS);
   }

@@ -1,0 +1,205 @@
+/**
+ * The ground truth, and what presence said of it.
+ *
+ * **Model.** A device is *there* while its client runs, is connected, and is heard by a living gateway; else it is *gone*, since
+ * a moment and for a reason (`Gone`). A user is there while any device is. What presence says is the last diff that a reader of
+ * committed records could read. From the two follow:
+ * - **false offline**: said offline while there (after it had been said once that the user is there);
+ * - **freshness**: from there to said so, where offline was said before;
+ * - **detection**: from gone to said offline, by the reason of the device that decides: the one whose time runs out last.
+ * A user who comes back before that leaves nothing to detect. What happens while the servers are disturbed (a fault, and a
+ * while after it) is kept apart.
+ */
+import type { Cause, State } from '../schemas/generated.ts';
+import { Figures, type Gone } from './figures.ts';
+
+/** Within what the contract lets offline wait, ms from gone: the reconnect grace, silence, a gateway's lease. */
+const NOMINAL_MS: Readonly<Record<Exclude<Gone, 'ttl'>, number>> = { clean: 1_000, silent: 3_000, gateway: 3_000 };
+
+/** What the system may take beyond the contract's deadlines, before it is late. */
+const LATE_MS = 2_000;
+/** Changes so shortly before the end are not judged. */
+const UNSETTLED_MS = 15_000;
+
+export interface DeviceTruth {
+  there: boolean;
+  since: number;
+  why: Gone;
+  /** Of a background device, as it last said. */
+  ttl_ms: number;
+}
+
+export interface UserTruth {
+  readonly key: string;
+  readonly devices: Map<string, DeviceTruth>;
+  there: number;
+  /** What presence says, and since when. */
+  said: State;
+  /** There, but said offline ever since: when it came. */
+  awaited: number | null;
+  /** There, and said offline after it had been said that they are there: since when. */
+  wrongSince: number | null;
+  thereSince: number;
+}
+
+export interface TruthOptions {
+  readonly now: () => number;
+  readonly ttl_ms: number;
+  /** Whether the servers were disturbed at any time in [since, now], by faults of gateways too where these are asked for. */
+  readonly disturbed: (since: number, gateways: boolean) => boolean;
+  /** When a gateway last had a beat of this device. */
+  readonly lastBeat: (deviceId: string) => number;
+  /** Offline was not said when it was due, though nothing was disturbed. */
+  readonly late: (detail: string) => void;
+}
+
+export class Truth {
+  readonly figures = new Figures();
+  readonly users = new Map<string, UserTruth>();
+  readonly #options: TruthOptions;
+
+  constructor(options: TruthOptions) {
+    this.#options = options;
+  }
+
+  /** The device is heard: connected, its hello said. `ttl_ms` of a background device. */
+  there(user: string, deviceId: string, ttl_ms = 0): void {
+    const now = this.#options.now();
+    const truth = this.#user(user);
+    const device = truth.devices.get(deviceId);
+    if (device?.there) return;
+    truth.devices.set(deviceId, { there: true, since: now, why: 'silent', ttl_ms });
+    truth.there += 1;
+    if (truth.there > 1) return;
+    this.#closeAbsence(truth, now);
+    truth.thereSince = now;
+    truth.awaited = truth.said === 'offline' ? now : null;
+  }
+
+  /** Since `since` (default: now) the device is not there. */
+  gone(user: string, deviceId: string, why: Gone, since = this.#options.now()): void {
+    const truth = this.#user(user);
+    const device = truth.devices.get(deviceId);
+    if (!device?.there) return;
+    device.there = false;
+    device.since = since;
+    device.why = why;
+    truth.there -= 1;
+    if (truth.there > 0) return;
+    const now = this.#options.now();
+    this.figures.sessions(now - truth.thereSince);
+    this.#closeWrong(truth, now);
+    if (truth.awaited !== null) this.figures.neverSaid(now - truth.awaited, this.#options.disturbed(truth.awaited, false));
+    truth.awaited = null;
+  }
+
+  isThere(user: string, deviceId: string): boolean {
+    return this.users.get(user)?.devices.get(deviceId)?.there === true;
+  }
+
+  /** A diff can be read. */
+  said(user: string, to: State, cause: Cause): void {
+    const now = this.#options.now();
+    const truth = this.#user(user);
+    truth.said = to;
+    if (truth.there > 0) this.#saidWhileThere(truth, to, cause, now);
+    else if (to === 'offline') this.#detected(truth, now);
+  }
+
+  /** Ends all measuring, and says who is wrong now. */
+  end(): readonly string[] {
+    const now = this.#options.now();
+    const wrong: string[] = [];
+    for (const truth of this.users.values()) {
+      if (truth.there > 0) {
+        this.figures.sessions(now - truth.thereSince);
+        if (truth.said === 'offline' && now - truth.thereSince > UNSETTLED_MS)
+          wrong.push(`${truth.key} is there since ${Math.round(truth.thereSince)} ms, but said offline`);
+        this.#closeWrong(truth, now);
+      } else if (truth.said !== 'offline') {
+        const device = this.#decider(truth);
+        if (device !== null && now - this.due(device) > UNSETTLED_MS)
+          wrong.push(`${truth.key} is gone (${device.why}) since ${Math.round(device.since)} ms, but said ${truth.said}`);
+      }
+    }
+    return wrong;
+  }
+
+  /** The device whose time runs out last, of a user who is gone. */
+  #decider(truth: UserTruth): DeviceTruth | null {
+    let decider: DeviceTruth | null = null;
+    for (const device of truth.devices.values()) {
+      if (decider === null || this.due(device) > this.due(decider)) decider = device;
+    }
+    return decider;
+  }
+
+  /** When the contract has the device count for nothing. */
+  private due(device: DeviceTruth): number {
+    if (device.why === 'ttl') return device.since + device.ttl_ms;
+    return device.since + (device.why === 'silent' ? this.#options.ttl_ms : NOMINAL_MS[device.why]);
+  }
+
+  #user(key: string): UserTruth {
+    let truth = this.users.get(key);
+    if (truth === undefined) {
+      truth = { key, devices: new Map(), there: 0, said: 'offline', awaited: null, wrongSince: null, thereSince: 0 };
+      this.users.set(key, truth);
+    }
+    return truth;
+  }
+
+  #saidWhileThere(truth: UserTruth, to: State, cause: Cause, now: number): void {
+    if (to !== 'offline') {
+      if (truth.awaited !== null) this.figures.fresh(now - truth.awaited, this.#options.disturbed(truth.awaited, false));
+      truth.awaited = null;
+      this.#closeWrong(truth, now);
+    } else if (truth.awaited === null) {
+      // Just back from an absence, and the word of it was on its way: what is awaited is that they are there.
+      if (now - truth.thereSince < this.#options.ttl_ms && this.#wasAbsence(cause)) truth.awaited = truth.thereSince;
+      else {
+        truth.wrongSince = now;
+        this.figures.wrong(cause, this.#options.disturbed(now - 1, false));
+      }
+    }
+  }
+
+  #wasAbsence(cause: Cause): boolean {
+    return cause === 'goodbye' || cause === 'silence' || cause === 'ttl' || cause === 'gateway_lost';
+  }
+
+  #closeWrong(truth: UserTruth, now: number): void {
+    if (truth.wrongSince === null) return;
+    this.figures.wrongFor(now - truth.wrongSince, this.#options.disturbed(truth.wrongSince, false));
+    truth.wrongSince = null;
+  }
+
+  #detected(truth: UserTruth, now: number): void {
+    const device = this.#decider(truth);
+    if (device === null) return;
+    const from = device.why === 'ttl' ? device.since + device.ttl_ms : device.since;
+    const disturbed = this.#options.disturbed(device.since, device.why !== 'gateway');
+    this.figures.detected(device.why, Math.max(0, now - from), disturbed);
+    if (!disturbed) this.#checkLate(truth, now, 'said offline');
+  }
+
+  /** Back, without offline ever said: missed, where there was time enough to say it. */
+  #closeAbsence(truth: UserTruth, now: number): void {
+    const device = this.#decider(truth);
+    if (device === null || truth.said === 'offline' || device.since === now) return;
+    const late = now - this.due(device);
+    const disturbed = this.#options.disturbed(device.since, device.why !== 'gateway');
+    if (late > LATE_MS) this.figures.missed(device.why, disturbed);
+    if (!disturbed) this.#checkLate(truth, now, 'never said offline, and came back');
+  }
+
+  /** Later than the contract's bound, from when a gateway last had something of them (TCP may bring it long after it was said). */
+  #checkLate(truth: UserTruth, now: number, what: string): void {
+    let due = 0;
+    for (const [id, device] of truth.devices)
+      due = Math.max(due, this.due({ ...device, since: Math.max(device.since, this.#options.lastBeat(id)) }));
+    if (now - due <= LATE_MS) return;
+    const why = [...truth.devices].map(([id, { why, since }]) => `${id} ${why} since ${Math.round(since)} ms`).join(', ');
+    this.#options.late(`${truth.key} was ${what} ${Math.round(now - due)} ms after it was due (${why})`);
+  }
+}
