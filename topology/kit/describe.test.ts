@@ -1,7 +1,7 @@
 /** What describe prints, to the letter, and that the committed spec is fresh. */
 import { readFileSync } from 'node:fs';
 import { expect, describe as suite, test } from 'vitest';
-import { presenceSpec } from '../../cli/system-spec.ts';
+import { systemOf } from '../../cli/system-spec.ts';
 import { presence } from '../presence.ts';
 import { describe, type SystemSpec } from './index.ts';
 
@@ -189,7 +189,7 @@ function parseDot(text: string): { readonly nodes: Set<string>; readonly edges: 
 suite('drawings', () => {
   test.each([
     ['small', small],
-    ['presence', presenceSpec()],
+    ['presence', systemOf(presence.spec)],
   ])('the DOT of %s parses, and every edge joins two nodes', (_, spec) => {
     const { nodes, edges } = parseDot(describe(spec, 'dot'));
     expect(edges.flat().filter((id) => !nodes.has(id))).toEqual([]);
@@ -198,8 +198,8 @@ suite('drawings', () => {
   });
 
   test('Mermaid and DOT draw the same nodes and edges', () => {
-    const { nodes, edges } = parseDot(describe(presenceSpec(), 'dot'));
-    const lines = describe(presenceSpec(), 'mermaid').split('\n').slice(1);
+    const { nodes, edges } = parseDot(describe(systemOf(presence.spec), 'dot'));
+    const lines = describe(systemOf(presence.spec), 'mermaid').split('\n').slice(1);
     const drawn = lines.map((line) => /^ {2}(\w+) (?:-->|-\.-) (\w+)$/.exec(line)).filter((match) => match !== null);
     expect(drawn.map(([, from, to]) => [from, to])).toEqual(edges);
     expect(lines.length - drawn.length).toBe(nodes.size);
@@ -211,13 +211,14 @@ suite('presence.spec.json', () => {
   const write = 'npx presence topology describe --json > presence.spec.json';
 
   test(`is what describe --json prints; if it is not: ${write}`, () => {
-    expect(committed === `${describe(presenceSpec(), 'json')}\n`, `presence.spec.json is stale. Write it anew: ${write}`).toBe(
-      true,
-    );
+    expect(
+      committed === `${describe(systemOf(presence.spec), 'json')}\n`,
+      `presence.spec.json is stale. Write it anew: ${write}`,
+    ).toBe(true);
   });
 
   test('an edit of one setting changes the lines of that setting alone', () => {
-    const spec = presenceSpec();
+    const spec = systemOf(presence.spec);
     const edited = { ...spec, stages: spec.stages.map((one) => ({ ...one, config: { ...one.config } })) };
     (edited.stages[3] as { config: Record<string, number> }).config['flush_ms'] = 60_000;
     const [before, after] = [describe(spec, 'json').split('\n'), describe(edited, 'json').split('\n')];

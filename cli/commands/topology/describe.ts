@@ -1,0 +1,33 @@
+/** `presence topology describe`. */
+import { type Command, Option } from 'commander';
+import { loadSpec, partitionsOption } from './loaded.ts';
+
+interface Flags {
+  readonly json?: boolean;
+  readonly mermaid?: boolean;
+  readonly dot?: boolean;
+  readonly partitions?: number;
+}
+
+export function addDescribe(topology: Command): void {
+  topology
+    .command('describe', { isDefault: true })
+    .description('What it reads, its stages with stores and timers, what it writes, its topics and schemas.')
+    .addOption(new Option('--json', 'as data: what presence.spec.json holds').conflicts(['mermaid', 'dot']))
+    .addOption(new Option('--mermaid', 'as a drawing, for Markdown and mermaid.live').conflicts(['json', 'dot']))
+    .addOption(new Option('--dot', 'as a drawing, for Graphviz').conflicts(['json', 'mermaid']))
+    .addOption(partitionsOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  presence topology describe
+  presence topology describe --json > presence.spec.json    what the repository keeps; git diff shows what an edit does
+  presence topology describe --dot | dot -Tsvg > presence.svg`,
+    )
+    .action(async ({ json, mermaid, dot, partitions }: Flags) => {
+      const { describe } = await import('../../../topology/kit/index.ts');
+      const format = json ? 'json' : mermaid ? 'mermaid' : dot ? 'dot' : 'text';
+      process.stdout.write(`${describe(await loadSpec(partitions), format)}\n`);
+    });
+}

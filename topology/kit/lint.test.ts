@@ -1,0 +1,96 @@
+/** Every rule is broken once, by the example of its help page, and says what the page says. */
+import { readFileSync } from 'node:fs';
+import { expect, describe as suite, test } from 'vitest';
+import { systemOf } from '../../cli/system-spec.ts';
+import { HEARTBEAT_MS } from '../../gateway/ws/protocol.ts';
+import { editedSpec, readEdits } from '../../test/topology/edited.ts';
+import { presence } from '../presence.ts';
+import { MARKER_MS, SOURCES, STATES } from './lint/facts.ts';
+import { locate, printFault } from './lint/print.ts';
+import { lint, rules } from './lint.ts';
+
+interface Section {
+  readonly id: string;
+  readonly level: string;
+  readonly bad: string;
+  readonly said: string;
+  readonly good: string;
+}
+
+const page = readFileSync(new URL('../../docs/lint.md', import.meta.url), 'utf8');
+const sections: readonly Section[] = page
+  .split(/^### /m)
+  .slice(1)
+  .map((text) => {
+    const block = (name: string): string => new RegExp(`^\`\`\`${name}\n([^]*?)\n\`\`\`$`, 'm').exec(text)?.[1] ?? '';
+    const level = /\n\n(Error|Warning)\. /.exec(text)?.[1]?.toLowerCase() ?? '';
+    return { id: text.split('\n')[0] ?? '', level, bad: block('edit bad'), said: block('text'), good: block('edit good') };
+  });
+
+test('presence breaks no rule', () => {
+  expect(lint(presence.spec)).toEqual([]);
+  expect(lint(systemOf(presence.spec))).toEqual([]);
+});
+
+test('docs/lint.md has a section a rule, in their order and with their level, and no other', () => {
+  expect(sections.map(({ id, level }) => [id, level])).toEqual(rules.map(({ id, level }) => [id, level]));
+});
+
+suite.each(sections)('$id', ({ id, bad, said, good }) => {
+  const saidOf = (edits: string): string =>
+    lint(editedSpec(readEdits(edits)))
+      .filter(({ rule }) => rule === id)
+      .map((fault) => printFault(fault))
+      .join('\n');
+
+  test('the bad example breaks it, and lint says what the page says', () => {
+    expect(saidOf(bad)).toBe(said);
+  });
+
+  test('the good example does not', () => {
+    expect(saidOf(good)).toBe('');
+  });
+});
+
+test('faults are told all at once', () => {
+  const bad = ['version', 'duplicate-store', 'short-lease', 'one-partition', 'no-state'];
+  const edits = bad.map((id) => sections.find((section) => section.id === id)?.bad).join('\n');
+  const broken = new Set(lint(editedSpec(readEdits(edits))).map(({ rule }) => rule));
+  expect(bad.filter((id) => !broken.has(id))).toEqual([]);
+});
+
+test('rules measure by what the parts do', () => {
+  expect(MARKER_MS).toBe(HEARTBEAT_MS);
+  const ranks = presence.spec.stages[1]?.config;
+  expect([ranks?.sources, ranks?.states]).toEqual([SOURCES, STATES]);
+});
+
+suite('a place', () => {
+  const file = (path: string) => ({ path, text: readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8') });
+  const sources = {
+    topology: file('topology/presence.ts'),
+    topics: file('topology/topics.ts'),
+    topicNames: file('schemas/topics.ts'),
+  };
+  const line = ({ text }: { readonly text: string }, part: string): number =>
+    text.split('\n').findIndex((one) => one.includes(part)) + 1;
+
+  test.each([
+    ['presence', 'topology', "topology('presence', 1,"],
+    ['presence.signals', 'topology', "name: 'signals'"],
+    ['presence.silence', 'topology', "offlineTimeout('silence'"],
+    ['presence.durable', 'topology', "cockroachSink('durable'"],
+    ['topics.presence.diffs', 'topics', 'topicNames.diffs'],
+  ] as const)('%s is found in the sources', (at, where, part) => {
+    expect(locate(at, sources)).toBe(`${sources[where].path}:${line(sources[where], part)}`);
+  });
+
+  test('of a name that was given twice it is the second', () => {
+    const topology = { path: 'x.ts', text: "dedupe('a', {}),\ndiff(\n  'a', {})" };
+    expect(locate('t.a', { ...sources, topology })).toBe('x.ts:3');
+  });
+
+  test('that is nowhere in the sources is not made up', () => {
+    expect([locate('presence.nobody', sources), locate('topics.nothing', sources)]).toEqual([null, null]);
+  });
+});

@@ -1,0 +1,65 @@
+/** Sinks: where results go, and whether they get there. */
+import type { SinkSpec } from '../sinks.ts';
+import { error, ofKind, place, type Rule, warning } from './rule.ts';
+
+/** A connector's tables or keys stand in one target. */
+const targetsOf = ({ kind, target }: SinkSpec): readonly string[] => target.split(', ').map((one) => `${kind} ${one}`);
+
+export const sinks: readonly Rule[] = [
+  error('no-sink', (spec, report) => {
+    if (spec.sinks.length === 0)
+      report(spec.name, 'has no sink: nothing of it would be seen', 'Give to() at least a kafkaSink of states.');
+  }),
+  error('no-state', (spec, report) => {
+    if (spec.sinks.length > 0 && !spec.sinks.some(({ writes }) => writes === 'states'))
+      report(
+        spec.name,
+        'writes its states nowhere: a restart would begin from nothing',
+        "Add kafkaSink('state', { writes: 'states', topic: topics.state }).",
+      );
+  }),
+  warning('no-diffs', (spec, report) => {
+    if (spec.sinks.length > 0 && !spec.sinks.some(({ writes }) => writes === 'diffs'))
+      report(
+        spec.name,
+        'writes its diffs nowhere: nobody would be told of a change',
+        "Add kafkaSink('diffs', { writes: 'diffs', topic: topics.diffs }).",
+      );
+  }),
+  error('wrong-output', (spec, report) => {
+    const last = spec.stages.at(-1);
+    for (const { name, writes } of spec.sinks)
+      if (writes !== null && last !== undefined && ofKind(spec, 'diff') !== last)
+        report(
+          place(spec, name),
+          `writes ${writes}, which ${last.name} (${last.kind}) does not hand on`,
+          'States and diffs come out of diff: make it the last stage.',
+        );
+  }),
+  error('same-target', (spec, report) => {
+    const owners = new Map<string, string>();
+    for (const sink of spec.sinks)
+      for (const target of targetsOf(sink)) {
+        const owner = owners.get(target);
+        if (owner === undefined) owners.set(target, place(spec, sink.name));
+        else
+          report(
+            place(spec, sink.name),
+            `writes ${target}, which is already ${owner}'s`,
+            'Two sinks on one target overwrite each other: give it another, or drop one.',
+          );
+      }
+  }),
+  error('unwritten-topic', (spec, report) => {
+    const outputs = new Set(spec.sinks.filter(({ writes }) => writes !== null).map(({ target }) => target));
+    for (const { name, reads } of spec.sinks)
+      for (const read of reads)
+        if (!outputs.has(read))
+          report(place(spec, name), `reads ${read}, which no sink of this topology writes`, 'Add the kafkaSink that writes it.');
+  }),
+  error('loop', (spec, report) => {
+    for (const { name, target, writes } of spec.sinks)
+      if (writes !== null && target === spec.source.topic)
+        report(place(spec, name), `writes ${target}, which is the input: it would read its own output`, 'Write another topic.');
+  }),
+];
