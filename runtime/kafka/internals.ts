@@ -93,10 +93,26 @@ export interface Broker {
   endTxn(request: TransactionState & { transactionResult: boolean }): Promise<unknown>;
 }
 
+/** A socket, and what has come of an answer that is not complete. */
+interface SocketConnection {
+  isConnected(): boolean;
+  connect(): Promise<unknown>;
+  chunks: Buffer[];
+  bytesBuffered: number;
+  bytesNeeded: number;
+  /** The last one; not there before the first connect. */
+  readonly socket?: { destroy(): void };
+}
+
 interface TopicMetadata {
   readonly topic: string;
   readonly topicErrorCode: number;
   readonly partitionMetadata: readonly { readonly partitionId: number; readonly leader: number }[];
+}
+
+interface CreatedBroker extends Broker {
+  readonly connectionPool: Broker['connectionPool'] & { readonly pool: readonly SocketConnection[] };
+  metadata(topics: readonly string[]): Promise<unknown>;
 }
 
 export interface Cluster {
@@ -104,7 +120,7 @@ export interface Cluster {
   readonly targetTopics: Set<string>;
   readonly brokerPool: {
     metadata: { readonly topicMetadata: readonly TopicMetadata[] } | null;
-    createBroker(options: unknown): Broker & { metadata(topics: readonly string[]): Promise<unknown> };
+    createBroker(options: unknown): CreatedBroker;
   };
   connect(): Promise<void>;
   disconnect(): Promise<void>;
@@ -138,9 +154,36 @@ export function newCluster(options: ClusterOptions): Cluster {
   cluster.brokerPool.createBroker = (given) => {
     const broker = create(given);
     broker.metadata = (topics) => broker.connectionPool.send(metadataOf(topics));
+    for (const connection of broker.connectionPool.pool) startClean(connection);
     return broker;
   };
   return cluster;
+}
+
+const LENGTH_BYTES = 4;
+
+/**
+ * When a connection breaks in the middle of an answer, kafkajs keeps the half that came, and takes it for the beginning of the
+ * next connection's first answer: from then on nothing that comes is understood, for as long as the process lives. And two
+ * who connect at once get two sockets, whose bytes go into one stream. So each connection begins with nothing, and once.
+ */
+function startClean(connection: SocketConnection): void {
+  const connect = connection.connect.bind(connection);
+  let connecting: Promise<unknown> | null = null;
+  connection.connect = () => {
+    if (connection.isConnected()) return Promise.resolve(true);
+    if (connecting === null) {
+      // What the last socket may still bring is nobody's.
+      connection.socket?.destroy();
+      connection.chunks = [];
+      connection.bytesBuffered = 0;
+      connection.bytesNeeded = LENGTH_BYTES;
+      connecting = connect().finally(() => {
+        connecting = null;
+      });
+    }
+    return connecting;
+  };
 }
 
 /**

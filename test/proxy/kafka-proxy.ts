@@ -39,10 +39,11 @@ export interface Exchange {
 /**
  * - `drop`: the broker gets the request, its answer is swallowed; the connection stays.
  * - `cut`: the same, but then the connection breaks.
+ * - `tear`: the connection breaks in the middle of the answer.
  * - `lose`: the connection breaks before the broker has the request.
  * - `delay_ms`: the answer, and those behind it, come so much later.
  */
-export type Fault = 'drop' | 'cut' | 'lose' | { readonly delay_ms: number } | undefined;
+export type Fault = 'drop' | 'cut' | 'tear' | 'lose' | { readonly delay_ms: number } | undefined;
 
 export interface KafkaProxy {
   /** `host:port`, for clients. */
@@ -128,6 +129,7 @@ export async function kafkaProxy(upstream: string): Promise<KafkaProxy> {
         waiting.delete(frame.readInt32BE(4));
         if (fault === 'drop') return;
         if (fault === 'cut') return cut();
+        if (fault === 'tear') return void client.end(frame.subarray(0, frame.length >> 1));
         if (exchange !== undefined) redirect(frame, exchange, own);
         if (typeof fault === 'object') behind = behind.then(() => new Promise((resolve) => setTimeout(resolve, fault.delay_ms)));
         behind = behind.then(() => void client.write(frame));
