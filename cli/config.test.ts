@@ -27,6 +27,7 @@ describe('settings', () => {
       partitions: 8,
       fanout: 'broadcast',
       kafkaSsl: 'false',
+      topologyUrls: [],
       logLevel: 'info',
     });
   });

@@ -7,6 +7,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { counter } from '../base/metrics.ts';
 import type { ProcessFigures } from './figures.ts';
 
 /** A process that did not say what it does. */
@@ -21,11 +22,18 @@ export const PEERS_MAX = 100;
 export const PEER_ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 const ASK_MS = 1_000;
 
+const asked = counter(
+  'presence_topology_peers_total',
+  'Other processes asked for their figures, by outcome: answered, unheard.',
+  ['outcome'],
+);
+
 export async function askPeers(urls: readonly string[]): Promise<readonly (ProcessFigures | Unheard)[]> {
   const targets = (await Promise.all(urls.map(addressesOf))).flat();
-  const asked = targets.slice(0, PEERS_MAX).map((target) => ('problem' in target ? target : ask(target.url)));
+  const answers = await Promise.all(targets.slice(0, PEERS_MAX).map((one) => ('problem' in one ? one : ask(one.url))));
   const rest = targets.slice(PEERS_MAX).map(({ url }) => ({ url, problem: `not asked: more than ${PEERS_MAX} processes` }));
-  return Promise.all([...asked, ...rest]);
+  for (const answer of [...answers, ...rest]) asked.inc({ outcome: 'problem' in answer ? 'unheard' : 'answered' });
+  return [...answers, ...rest];
 }
 
 /** One URL for each address of its host. A certificate is the name's: with TLS the name is kept. */

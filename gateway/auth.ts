@@ -10,6 +10,7 @@
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { clock } from '../base/clock.ts';
 import { hasCode, PresenceError } from '../base/errors.ts';
+import { gauge } from '../base/metrics.ts';
 import { DEFAULT_TENANT, userKey } from '../schemas/user-key.ts';
 import { idPattern } from './validation/ids.ts';
 
@@ -46,8 +47,11 @@ export interface Authenticator {
 
 /** A signed token's clock may be this far off, seconds. */
 const LEEWAY_S = 5;
-const CACHE_LIMIT = 50_000;
-const TOKEN_MAX_BYTES = 8_192;
+/** Verified tokens remembered; at the limit the oldest is forgotten, and verified again when it comes. */
+const TOKENS_CACHED_MAX = 50_000;
+const TOKEN_BYTES_MAX = 8_192;
+
+const cached = gauge('presence_gateway_tokens_cached_count', 'Tokens verified and remembered.');
 
 export function createAuthenticator(options: AuthOptions): Authenticator {
   if (options.jwtSecret !== undefined && options.jwksUrl !== undefined) {
@@ -67,8 +71,9 @@ export function createAuthenticator(options: AuthOptions): Authenticator {
     return undefined;
   };
   const remember = (token: string, principal: Principal): void => {
-    if (cache.size >= CACHE_LIMIT) cache.delete(cache.keys().next().value as string);
+    if (cache.size >= TOKENS_CACHED_MAX) cache.delete(cache.keys().next().value as string);
     cache.set(token, principal);
+    cached.set(cache.size);
   };
 
   return {
@@ -76,7 +81,7 @@ export function createAuthenticator(options: AuthOptions): Authenticator {
     async verify(token) {
       const seen = known(token);
       if (seen !== undefined) return seen;
-      if (token.length > TOKEN_MAX_BYTES) throw badToken(`The token is longer than ${TOKEN_MAX_BYTES} bytes.`);
+      if (token.length > TOKEN_BYTES_MAX) throw badToken(`The token is longer than ${TOKEN_BYTES_MAX} bytes.`);
       const principal =
         verifyJwt === undefined ? developmentPrincipal(token, options.loopback) : principalOf(await verifyJwt(token));
       remember(token, principal);

@@ -11,9 +11,11 @@
  * what was told, and a resume would tell it again: so a snapshot waits for those diffs for a moment (`AHEAD_MS`), and
  * the connection's cursors are marked incomplete until they have come.
  *
- * **Limits.** `BEHIND_MAX` entries wait to be corrected; beyond it they stay marked stale until their next diff.
+ * **Limits.** `BEHIND_MAX` entries wait to be corrected; beyond it they stay marked stale until their next diff. While
+ * nothing can be read, `SNAPSHOTS_WAITING_MAX` snapshots of one connection wait; more are refused (STORE_UNAVAILABLE).
  */
 import { clock, sleep } from '../base/clock.ts';
+import { PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { counter, gauge } from '../base/metrics.ts';
 import { partitionOf } from '../base/murmur2.ts';
@@ -23,11 +25,14 @@ import { newer, type RecentDiffs } from './recent-diffs.ts';
 import type { Watcher } from './watchers.ts';
 
 export const BEHIND_MAX = 100_000;
+/** Of one connection: asked for and not sent yet. */
+export const SNAPSHOTS_WAITING_MAX = 50;
 const AHEAD_MS = 500;
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 1_000;
 
 const failedReads = counter('presence_gateway_snapshot_reads_failed_total', 'Reads for snapshots that failed and were repeated.');
+const waitingGauge = gauge('presence_gateway_snapshots_waiting_count', 'Snapshots asked for and not sent yet.');
 const behindGauge = gauge('presence_gateway_snapshots_behind', 'Snapshot entries sent as stale that wait to be corrected.');
 
 export interface SnapshotOptions {
@@ -45,6 +50,7 @@ export class Snapshots {
   /** Entries to be corrected, and whether they were marked stale. */
   readonly #behind = new Map<Watcher, Map<string, boolean>>();
   #behindSize = 0;
+  #waiting = 0;
   #reconciling = false;
 
   constructor(options: SnapshotOptions) {
@@ -54,14 +60,30 @@ export class Snapshots {
   /** Reads and sends; the keys must be watched already. Resolves when it was sent, or the connection has gone. */
   async send(watcher: Watcher, keys: readonly string[]): Promise<void> {
     watcher.pending += 1;
+    this.#waits(1);
     let read: readonly Presence[] | null = null;
     try {
       read = await this.#readUntilDone(watcher, keys);
       if (read !== null) await this.#waitForDiffs(watcher, keys, read);
     } finally {
       watcher.pending -= 1;
+      this.#waits(-1);
     }
     if (read !== null && !watcher.gone) this.#tell(watcher, keys, read);
+  }
+
+  #waits(more: number): void {
+    this.#waiting += more;
+    waitingGauge.set(this.#waiting);
+  }
+
+  /** Throws STORE_UNAVAILABLE where this connection has as many waiting as it may. */
+  static mayAsk(watcher: Watcher): void {
+    if (watcher.pending < SNAPSHOTS_WAITING_MAX) return;
+    throw new PresenceError('STORE_UNAVAILABLE', `${watcher.pending} snapshots of this connection wait to be read.`, {
+      at: 'subscribe',
+      retriable: true,
+    });
   }
 
   /** Reads again what was sent as stale, and sends what the cache has caught up with. Called once a second. */

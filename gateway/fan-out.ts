@@ -150,6 +150,7 @@ class BroadcastFanOut implements FanOut {
   async subscribe(connection: Connection, keys: readonly string[]): Promise<void> {
     const watcher = this.#watchers.of(connection);
     if (watcher === undefined) return;
+    Snapshots.mayAsk(watcher);
     const asked = this.#ask(watcher, keys);
     watcher.pending += 1; // these are watched, and not told of yet
     await this.#ready.finally(() => {
@@ -168,6 +169,7 @@ class BroadcastFanOut implements FanOut {
     const cursor = decodeCursor(text);
     const watcher = this.#watchers.of(connection);
     if (watcher === undefined) return;
+    Snapshots.mayAsk(watcher);
     const fresh = new Set(keys.filter((key) => !watcher.watches.has(key)));
     const asked = this.#ask(watcher, keys);
     watcher.pending += 1; // these are watched, and not told of yet

@@ -7,7 +7,8 @@
  * one after the other; of two gateways' at once the later record wins.
  *
  * **At the limit** (`entriesMax`, watched users over all lists) a list that would go beyond it is not held: its watcher is
- * told of themself only, `keep` answers OUTBOX_FULL, an error is logged and counted.
+ * told of themself only, `keep` answers OUTBOX_FULL, an error is logged and counted. While the log takes nothing, changes wait:
+ * `CHANGES_MAX` of one watcher, `CHANGED_KEYS_MAX` users named by all of them; beyond that `keep` answers OUTBOX_FULL at once.
  */
 import { clock, type Timer } from '../base/clock.ts';
 import { hasCode, PresenceError } from '../base/errors.ts';
@@ -22,6 +23,10 @@ import type { ListChange } from './parts.ts';
 /** contract.md: "up to 10,000". */
 export const WATCHED_MAX = 10_000;
 const READ_BACK_MS = 10_000;
+/** Changes of one watcher's list that wait for the log. */
+export const CHANGES_MAX = 10;
+/** Users named by all changes that wait. */
+export const CHANGED_KEYS_MAX = 2_000_000;
 
 export interface InterestOptions {
   readonly log: Log;
@@ -34,6 +39,10 @@ export interface InterestOptions {
 }
 
 const entriesGauge = gauge('presence_gateway_interest_entries', 'Watched users over all kept lists held.');
+const changedKeys = gauge(
+  'presence_gateway_interest_changed_users',
+  'Users named by changes of kept lists that wait for the log.',
+);
 const overLimit = counter('presence_gateway_interest_over_limit_total', 'Kept lists that were not held: the limit was reached.');
 
 /** Rejects with LOG_UNAVAILABLE. */
@@ -50,8 +59,9 @@ export class InterestTable {
   readonly #lists = new Map<string, readonly string[]>();
   /** Writes of ours not read back yet, by revision. */
   readonly #awaited = new Map<string, (held: boolean) => void>();
-  /** The last change under way of each watcher. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  /** Of each watcher, the last change that waits, and how many do. */
+  readonly #turns = new Map<string, { readonly last: Promise<unknown>; readonly waiting: number }>();
+  #changedKeys = 0;
   #entries = 0;
   #follower: Follower | null = null;
 
@@ -74,16 +84,30 @@ export class InterestTable {
     return this.#lists.get(watcher) ?? [];
   }
 
-  /** Rejects with BAD_INPUT beyond 10,000, LOG_UNAVAILABLE where the log does not take it or give it back in time. */
-  keep(watcher: string, change: ListChange): Promise<readonly string[]> {
-    const before = this.#turns.get(watcher) ?? Promise.resolve();
-    const turn = before.catch(() => {}).then(() => this.#keep(watcher, change));
-    this.#turns.set(watcher, turn);
-    const done = () => {
-      if (this.#turns.get(watcher) === turn) this.#turns.delete(watcher);
-    };
-    turn.then(done, done);
-    return turn;
+  /**
+   * Rejects with BAD_INPUT beyond 10,000, LOG_UNAVAILABLE where the log does not take it or give it back in time, OUTBOX_FULL
+   * where too many changes wait for that.
+   */
+  async keep(watcher: string, change: ListChange): Promise<readonly string[]> {
+    const { last: before = Promise.resolve(), waiting = 0 } = this.#turns.get(watcher) ?? {};
+    const keys = (change.set?.length ?? 0) + (change.add?.length ?? 0) + (change.remove?.length ?? 0) + 1;
+    if (waiting >= CHANGES_MAX || this.#changedKeys + keys > CHANGED_KEYS_MAX) throw tooManyChanges();
+    const last = before.catch(() => {}).then(() => this.#keep(watcher, change));
+    this.#turns.set(watcher, { last, waiting: waiting + 1 });
+    this.#waits(keys);
+    try {
+      return await last;
+    } finally {
+      this.#waits(-keys);
+      const now = this.#turns.get(watcher);
+      if (now === undefined || now.waiting === 1) this.#turns.delete(watcher);
+      else this.#turns.set(watcher, { ...now, waiting: now.waiting - 1 });
+    }
+  }
+
+  #waits(keys: number): void {
+    this.#changedKeys += keys;
+    changedKeys.set(this.#changedKeys);
   }
 
   async close(): Promise<void> {
@@ -167,6 +191,12 @@ export class InterestTable {
     return held;
   }
 }
+
+const tooManyChanges = (): PresenceError =>
+  new PresenceError('OUTBOX_FULL', 'Too many changes of kept lists wait for the log.', {
+    at: topicNames.interest,
+    retriable: true,
+  });
 
 /** The list after a change: each user once, in the order in which they came. */
 export function changed(list: readonly string[], change: ListChange): readonly string[] {

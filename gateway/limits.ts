@@ -3,12 +3,19 @@
  *
  * A bucket holds at most `burst` tokens and gains `rate` a second. One that has not been touched for `burst /
  * rate` seconds is full, which is what a new one is: so buckets are kept in two generations, and the older one
- * is dropped whole after that time. Memory is bound by who asked in the last two periods.
+ * is dropped whole after that time. Memory is bound by who asked in the last two periods, RATE_KEYS_MAX in each: one more
+ * begins a new period early, which forgets in favour of those who ask.
  */
 import { PresenceError } from '../base/errors.ts';
+import { gauge } from '../base/metrics.ts';
 
 /** contract.md: "never under 50 requests a second a user". */
 export const MIN_RATE = 50;
+
+/** Users whose rate is watched, in a period. */
+export const RATE_KEYS_MAX = 1_000_000;
+
+const bucketsKept = gauge('presence_gateway_rate_buckets_count', 'Users whose rate of requests is being watched.');
 
 export interface Rate {
   /** A second; at least MIN_RATE. Default 100. */
@@ -55,10 +62,11 @@ export class Buckets {
 
   /** Takes a token of this key's bucket. 0: taken; else how many ms until there is one. */
   take(key: string, now: number): number {
-    if (now - this.#turned >= this.#period) {
+    if (now - this.#turned >= this.#period || this.#young.size >= RATE_KEYS_MAX) {
       this.#old = now - this.#turned >= 2 * this.#period ? new Map() : this.#young;
       this.#young = new Map();
       this.#turned = now;
+      bucketsKept.set(this.#old.size);
     }
     let bucket = this.#young.get(key);
     if (bucket === undefined) {

@@ -7,14 +7,14 @@
  * when it was read there, which it carries itself: the cache's progress says nothing of it.
  *
  * **Never seen.** A user whom neither knows is offline, version 0. That the database doesn't know them is
- * remembered for up to 10 s (two generations of at most ABSENT_LIMIT keys each), so that a list of friends who never
+ * remembered for up to 10 s (two generations of at most ABSENT_KEYS_MAX keys each), so that a list of friends who never
  * came is not a query each time. That is safe: whoever comes is written to the cache, which is asked first; so it
  * is used only while the cache answers.
  */
 import { clock } from '../base/clock.ts';
 import { hasCode } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { counter } from '../base/metrics.ts';
+import { counter, gauge } from '../base/metrics.ts';
 import type { PresenceCache, Progress, StateWrite } from '../ports/presence-cache.ts';
 import type { PresenceStore } from '../ports/presence-store.ts';
 import type { OverrideView, Presence, PresenceBlob } from '../schemas/presence.ts';
@@ -35,8 +35,9 @@ export interface ReadsOptions {
 export const STALE_MS = 5_000;
 const FILL_MS = 5_000;
 const ABSENT_MS = 5_000;
-const ABSENT_LIMIT = 100_000;
+const ABSENT_KEYS_MAX = 100_000;
 
+const absentUsers = gauge('presence_gateway_absent_users_count', 'Users remembered as unknown to the database.');
 const users = counter('presence_gateway_reads_total', 'Users read, by where they were found.', ['from']);
 
 interface Found {
@@ -173,7 +174,8 @@ class Absent {
 
   add(key: string, now: number): void {
     this.#turn(now);
-    if (this.#young.size < ABSENT_LIMIT) this.#young.add(key);
+    if (this.#young.size < ABSENT_KEYS_MAX) this.#young.add(key);
+    absentUsers.set(this.#young.size + this.#old.size);
   }
 
   #turn(now: number): void {

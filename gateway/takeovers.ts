@@ -7,12 +7,18 @@
  * refused, or has its device back. In the topology's eyes it held it all along, so its watchers see nothing of it.
  *
  * **Limit.** One entry a connection, and none for longer than WORD_MS: a holder of whom nothing was heard by then is
- * refused.
+ * refused. Metric: presence_gateway_takeovers_waiting_count.
  */
+import { gauge } from '../base/metrics.ts';
 import type { Speaker } from './devices-speaker.ts';
 
 /** A word to one of them waits for the partition's next transaction: a second or two where nothing else happens. */
 export const WORD_MS = 10_000;
+
+const waitingGauge = gauge(
+  'presence_gateway_takeovers_waiting_count',
+  "Connections that wait for the topology's word on who speaks for a device.",
+);
 
 export class Takeovers {
   /** By device key; the last to be displaced comes last. */
@@ -23,12 +29,14 @@ export class Takeovers {
     const others = this.#waiting.get(speaker.key);
     if (others === undefined) this.#waiting.set(speaker.key, [speaker]);
     else others.push(speaker);
+    waitingGauge.set(this.#waiting.size);
   }
 
   end(speaker: Speaker): void {
     const left = this.#waiting.get(speaker.key)?.filter((other) => other !== speaker) ?? [];
     if (left.length === 0) this.#waiting.delete(speaker.key);
     else this.#waiting.set(speaker.key, left);
+    waitingGauge.set(this.#waiting.size);
   }
 
   of(key: string, connectionId: string): Speaker | undefined {

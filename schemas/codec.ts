@@ -9,6 +9,7 @@
  */
 import type avro from 'avsc';
 import { hasCode, PresenceError } from '../base/errors.ts';
+import { gauge } from '../base/metrics.ts';
 import type { SchemaRegistry } from '../ports/schema-registry.ts';
 import { avroType, readSchema, type SchemaName, schemaNames } from './avsc.ts';
 import type { Delivery, Diff, Interest, PartitionState, Signal, UserState } from './generated.ts';
@@ -86,7 +87,9 @@ function undecodable(at: string, message: string, cause?: unknown): PresenceErro
 const idOf = (bytes: Buffer): number => (bytes.length >= HEADER && bytes[0] === 0 ? bytes.readUInt32BE(1) : -1);
 
 /** Ids remembered as unknown; at the limit all are forgotten and asked again, so that garbage cannot fill the memory. */
-const UNKNOWN_IDS_MAX = 10_000;
+export const UNKNOWN_IDS_MAX = 10_000;
+
+const unknownIds = gauge('presence_schema_ids_unknown_count', 'Schema ids met in records that the registry does not know.');
 
 /** The schemas that values were written with, by id. */
 class WriterSchemas {
@@ -142,6 +145,7 @@ class WriterSchemas {
       if (error instanceof PresenceError && !hasCode(error, 'UNDECODABLE')) throw error;
       if (this.#unknown.size >= UNKNOWN_IDS_MAX) this.#unknown.clear();
       this.#unknown.add(id);
+      unknownIds.set(this.#unknown.size);
     }
   }
 }

@@ -6,7 +6,8 @@
  * anything failed is thrown away: after a time-out an answer may still be under way on it.
  *
  * **Limits.** 4 connections for writing, 4 for reading; more callers wait for one, a reader 2 s, a writer 10 s, then
- * STORE_UNAVAILABLE. A statement has as long. Waiting callers: presence_database_waiting_count.
+ * STORE_UNAVAILABLE, which is said at once where 1,000 readers or 10,000 writers wait. A statement has as long. Waiting callers:
+ * presence_database_waiting_count.
  */
 import pg from 'pg';
 import { PresenceError } from '../../base/errors.ts';
@@ -28,8 +29,8 @@ export interface DatabaseOptions {
 export type Use = 'read' | 'write';
 
 const limits = {
-  read: { connections: 4, timeout_ms: 2_000, attempts: 2 },
-  write: { connections: 4, timeout_ms: 10_000, attempts: 6 },
+  read: { connections: 4, waiting: 1_000, timeout_ms: 2_000, attempts: 2 },
+  write: { connections: 4, waiting: 10_000, timeout_ms: 10_000, attempts: 6 },
 } as const;
 
 /**
@@ -131,6 +132,7 @@ export class Database {
   private async once<T>(use: Use, work: (client: pg.ClientBase) => Promise<T>): Promise<T> {
     const pool = this.pools[use];
     waiting.set({ pool: use }, pool.waitingCount);
+    if (pool.waitingCount >= limits[use].waiting) throw this.unavailable(`${pool.waitingCount} callers wait for a connection.`);
     const client = await pool.connect();
     // Without a listener an error between two queries would end the process; the next query says the same.
     const ignore = (): void => {};

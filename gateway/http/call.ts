@@ -7,11 +7,21 @@
  * still listens. Nothing else in the gateway touches `res`.
  */
 import { STATUS_CODES } from 'node:http';
+import { gauge } from '../../base/metrics.ts';
 import type { HttpRequest, HttpResponse } from '../uws.ts';
-import { Problem } from './problem.ts';
+import { Problem, unavailable } from './problem.ts';
 
 /** contract.md: "a body over 2 MiB: 413". */
 export const BODY_LIMIT_BYTES = 2 * 1024 * 1024;
+/** Of all bodies that are being received; beyond it 503. */
+export const BODIES_BYTES_MAX = 256 * 1024 * 1024;
+
+const receiving = gauge('presence_http_bodies_bytes', 'Bytes of request bodies that are being received.');
+let receivingBytes = 0;
+const received = (bytes: number): void => {
+  receivingBytes += bytes;
+  receiving.set(receivingBytes);
+};
 /** contract.md: "16 KB of URL, else 414". */
 export const URL_LIMIT_BYTES = 16 * 1024;
 
@@ -112,21 +122,30 @@ export class Responder {
         tooLarge();
         return;
       }
-      let chunks: Buffer[] = [];
+      let chunks: Buffer[] | null = [];
       let size = 0;
-      this.#aborted = () => {
-        chunks = [];
+      const end = (): readonly Buffer[] => {
+        const whole = chunks ?? [];
+        received(chunks === null ? 0 : -size);
+        chunks = null;
+        return whole;
       };
+      this.#aborted = end;
       this.#res.onData((chunk, isLast) => {
-        size += chunk.byteLength;
-        if (size > BODY_LIMIT_BYTES) {
-          chunks = [];
-          tooLarge();
+        if (chunks === null) return; // refused: what follows is thrown away
+        if (size + chunk.byteLength > BODY_LIMIT_BYTES || receivingBytes + chunk.byteLength > BODIES_BYTES_MAX) {
+          if (size + chunk.byteLength > BODY_LIMIT_BYTES) tooLarge();
+          else reject(unavailable('More is being received than this gateway may hold.'));
+          end();
           return;
         }
+        size += chunk.byteLength;
+        received(chunk.byteLength);
         // uWS takes the chunk back when this returns.
         chunks.push(Buffer.from(new Uint8Array(chunk)));
-        if (isLast) resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+        if (!isLast) return;
+        const whole = end();
+        resolve(whole.length === 1 ? (whole[0] as Buffer) : Buffer.concat(whole));
       });
     });
   }
