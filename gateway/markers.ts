@@ -60,13 +60,17 @@ export class PartitionMarks {
   marker(): SignalDraft & { readonly ordinal: number } {
     const restated_from = this.#restatedFrom;
     this.#restatedFrom = null;
+    return { ...this.signOfLife(), restated_from };
+  }
+
+  /** A marker for behind everything that has its ordinal; it tells of no restatement, which may not be all there yet. */
+  signOfLife(): SignalDraft & { readonly ordinal: number } {
     return {
       kind: 'marker',
       user_id: '',
       ordinal: this.#ordinal,
       devices: this.#holdings.devices,
       devices_hash: this.#holdings.hash,
-      restated_from,
     };
   }
 

@@ -6,7 +6,7 @@
  * batch is made, each signal is asked whether it is cancelled, then gets the next ordinal of its
  * partition; from then on its bytes are fixed, and they are sent again, with a back-off of 50 to 300 ms, for as
  * long as it takes. A resend after a lost answer may write them twice: readers drop the second by its
- * ordinal. `send` resolves only when the log has the signal.
+ * ordinal. A resend has markers behind it, for the same reason. `send` resolves only when the log has the signal.
  *
  * Once a second a marker goes into every partition, behind everything queued before it; the first ones go
  * before the first signals, so that the gateway's lease exists. A restatement is a place in the queue too.
@@ -236,7 +236,7 @@ class LogOutbox implements GatewayOutbox {
       this.#queue.take(partition, (entry) => {
         if (entry.type !== 'signal') {
           if (entry.type === 'restatement') marks.restateFromHere();
-          else records.push(this.#markerRecord(partition, marks));
+          else records.push(this.#markerRecord(partition, marks.marker()));
           return;
         }
         if (entry.cancelled?.()) {
@@ -253,9 +253,17 @@ class LogOutbox implements GatewayOutbox {
     return { records, entries, bytes };
   }
 
-  #markerRecord(partition: number, marks: PartitionMarks): OutRecord {
-    const marker = { ...wholeSignal(marks.marker()), gateway_id: this.gatewayId, received_at: clock.now() };
+  #markerRecord(partition: number, draft: SignalDraft): OutRecord {
+    const marker = { ...wholeSignal(draft), gateway_id: this.gatewayId, received_at: clock.now() };
     return { key: null, partition, value: this.#codecs.signal.encode(marker) };
+  }
+
+  /**
+   * What goes with a batch that is sent again: if only its answer was lost, its signals are repeats, which say nothing, and
+   * no marker comes while it is under way. A gateway whose answers are lost for 3 s would be taken for dead.
+   */
+  #signsOfLife(): OutRecord[] {
+    return this.#marks.map((marks, partition) => this.#markerRecord(partition, marks.signOfLife()));
   }
 
   /** null: it cannot be encoded; its sender was told, and no ordinal was spent. */
@@ -278,7 +286,8 @@ class LogOutbox implements GatewayOutbox {
     batchRecords.observe(batch.records.length);
     for (let attempt = 1; !this.#abandoned; attempt++) {
       try {
-        await this.#producer.send([{ topic: topicNames.signals, records: batch.records }]);
+        const records = attempt === 1 ? batch.records : [...batch.records, ...this.#signsOfLife()];
+        await this.#producer.send([{ topic: topicNames.signals, records }]);
         break;
       } catch (error) {
         failed.inc();

@@ -86,6 +86,27 @@ describe('outbox', () => {
     expect((await on.signals()).flat().filter(({ kind }) => kind !== 'marker').length).toBeGreaterThan(sending.length);
   });
 
+  test('while answers are lost a gateway gives signs of life: each resend has a marker behind it in every partition', async () => {
+    let answers = 0;
+    const on = await bench({ partitions: 3, faults: { send: () => (++answers % 5 === 0 ? undefined : 'lost') } });
+    const outbox = await outboxOn(on, { markerEvery_ms: 60_000 });
+    await outbox.send(hello('ada'));
+    await outbox.send(goodbye('ada'));
+    const partitions = await on.signals();
+    const own = partitions[outbox.partitionOf('ada')] as readonly Signal[];
+    const sent = own.filter(({ kind }) => kind === 'goodbye').length;
+    expect(sent).toBeGreaterThan(1);
+    // The first attempt has the goodbye alone; each later one as many markers as there are partitions.
+    const from = (signals: readonly Signal[]): readonly Signal[] =>
+      signals.filter(({ kind, ordinal }) => kind === 'marker' && ordinal === 2);
+    expect(from(own)).toHaveLength(sent - 1);
+    expect(from(own).every(({ devices, restated_from }) => devices === 0 && restated_from === null)).toBe(true);
+    for (const signals of partitions) {
+      expect(signals.at(-1)?.kind).toBe('marker');
+      expectLedgerClosed(signals);
+    }
+  });
+
   test('random hellos, goodbyes, silences and cancellations: every marker agrees with a naive reading of the log', async () => {
     const on = await bench({ partitions: 3 });
     const outbox = await outboxOn(on, { markerEvery_ms: 5 });
