@@ -143,6 +143,22 @@ export interface GroupOptions {
    * the group is kept alive. If it rejects, the batch is handed over again after a pause.
    */
   readonly onBatch: (batch: LogBatch) => Promise<void>;
+  readonly standby?: GroupStandby;
+  /**
+   * A member that is not heard of for so long loses its partitions to others. Beats go out four times as often. Kafka takes
+   * `group.min.session.timeout.ms` (6,000 unless set otherwise) at least; the embedded log's members are never lost. Default 6,000.
+   */
+  readonly session_ms?: number;
+}
+
+/** How a group keeps what its members know of partitions that are not theirs; see runtime/assign.ts. */
+export interface GroupStandby {
+  /** Members beside the owner that keep something of each partition at hand, as far as there are members. */
+  readonly replicas: number;
+  /** The partition numbers that this member could take over, with how many records each one's image misses. Asked at each rebalance. */
+  warm(): ReadonlyMap<number, number>;
+  /** With each assignment: the partition numbers whose image this member is to keep from now on. */
+  onStandby(partitions: readonly number[]): void;
 }
 
 export interface GroupConsumer {
@@ -155,14 +171,19 @@ export interface GroupConsumer {
   seek(position: TopicPartition & { readonly offset: number }): void;
   /** What is assigned now. */
   readonly assignment: readonly TopicPartition[];
+  /** The image of a partition number has become warm here: if the group waits for that to move the partition, it does so now. */
+  warmed(partition: number): void;
   /** Leaves the group: onRevoked, then the batches under way end. */
   close(): Promise<void>;
 }
 
 export interface FollowOptions {
   readonly topics: readonly string[];
-  /** Every partition of these topics is read, from here on, with no group. */
-  readonly from: 'start' | 'end' | { readonly timestamp: number };
+  /**
+   * Every partition of these topics is read, from here on, with no group; `next`: those partitions alone, each from this offset (from
+   * the log's start where it is no longer there).
+   */
+  readonly from: 'start' | 'end' | { readonly timestamp: number } | { readonly next: ReadonlyMap<number, number> };
   /** As in GroupOptions. */
   readonly onBatch: (batch: LogBatch) => Promise<void>;
 }
@@ -196,6 +217,11 @@ export interface Log {
   ensureTopics(topics: readonly TopicSpec[]): Promise<readonly string[]>;
   partitions(topic: string): Promise<number>;
   stamps(topic: string): Promise<Stamps>;
+  /**
+   * Tells this topic from every other: one of the same name in another log, or made anew after it was deleted, has another. What is
+   * kept of a topic outside the log (a snapshot) is good for as long as this stays the same.
+   */
+  identity(topic: string): Promise<string>;
   offsets(topic: string): Promise<readonly PartitionOffsets[]>;
   /** The positions committed by a group; null where there is none. */
   committed(group: string, topic: string): Promise<readonly (number | null)[]>;

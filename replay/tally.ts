@@ -51,6 +51,7 @@ export function tallying(log: Log): TallyingLog {
       ensureTopics: (topics) => log.ensureTopics(topics),
       partitions: (topic) => log.partitions(topic),
       stamps: (topic) => log.stamps(topic),
+      identity: (topic) => log.identity(topic),
       offsets: (topic) => log.offsets(topic),
       committed: (group, topic) => log.committed(group, topic),
       producer: () => log.producer(),

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { TopicPartition } from '../ports/log.ts';
-import { assign, type GroupMember } from './assign.ts';
+import { type Assigned, assign, type GroupMember } from './assign.ts';
 
-const numbers = (held: readonly TopicPartition[] | undefined, topic: string) =>
-  (held ?? []).filter((entry) => entry.topic === topic).map((entry) => entry.partition);
+const numbers = (assigned: { readonly owned: readonly TopicPartition[] } | undefined, topic: string) =>
+  (assigned?.owned ?? []).filter((entry) => entry.topic === topic).map((entry) => entry.partition);
 
 test('partition i of every topic goes to the same member, evenly', () => {
   const members = ['b', 'a', 'c'].map((id): GroupMember => ({ id, topics: ['s', 't'], held: [] }));
@@ -49,7 +49,7 @@ test('every partition has one owner, the spread is even, and one who joins or le
         else if (ids.length > 1) ids = ids.slice(1);
         const before = held;
         held = assign(
-          ids.map((id) => ({ id, topics: ['s', 't'], held: before.get(id) ?? [] })),
+          ids.map((id) => ({ id, topics: ['s', 't'], held: before.get(id)?.owned ?? [] })),
           partitions,
         );
         const sizes = ids.map((id) => numbers(held.get(id), 's').length);
@@ -65,5 +65,90 @@ test('every partition has one owner, the spread is even, and one who joins or le
         expect(kept).toBeGreaterThanOrEqual(could);
       });
     }),
+  );
+});
+
+/** Rebalances until nothing changes any more; each image is warm by the next round. Says how many rounds that took. */
+function settle(
+  ids: readonly string[],
+  from: ReadonlyMap<string, Assigned>,
+  options: { readonly count: number; readonly replicas: number },
+): {
+  readonly assigned: ReadonlyMap<string, Assigned>;
+  readonly rounds: number;
+  readonly seen: readonly ReadonlyMap<string, Assigned>[];
+} {
+  let assigned = from;
+  const seen: ReadonlyMap<string, Assigned>[] = [];
+  for (let rounds = 0; rounds < 10; rounds += 1) {
+    const members = ids.map(
+      (id): GroupMember => ({
+        id,
+        topics: ['s'],
+        held: assigned.get(id)?.owned ?? [],
+        warm: new Map((assigned.get(id)?.standby ?? []).map((number) => [number, 0])),
+      }),
+    );
+    const next = assign(members, new Map([['s', options.count]]), options.replicas);
+    seen.push(next);
+    if (JSON.stringify([...next]) === JSON.stringify([...assigned])) return { assigned, rounds, seen };
+    assigned = next;
+  }
+  throw new Error('It never comes to rest.');
+}
+const sizesOf = (assigned: ReadonlyMap<string, Assigned>): number[] =>
+  [...assigned.values()].map(({ owned }) => owned.length).sort();
+
+test('a partition moves to a living member only once that one has it warm; until then it stays, and is awaited', () => {
+  const first = settle(['a'], new Map(), { count: 4, replicas: 0 }).assigned;
+  const { assigned, seen } = settle(['a', 'b'], first, { count: 4, replicas: 0 });
+  expect(seen[0]?.get('a')?.owned).toHaveLength(4);
+  expect(seen[0]?.get('b')).toEqual({ owned: [], standby: [2, 3], awaited: [2, 3] });
+  expect(sizesOf(assigned)).toEqual([2, 2]);
+  expect(assigned.get('b')).toEqual({ owned: [2, 3].map((partition) => ({ topic: 's', partition })), standby: [], awaited: [] });
+});
+
+test('a partition whose owner is gone goes to the one whose image of it misses least', () => {
+  const member = (id: string, held: readonly number[], warm: readonly (readonly [number, number])[]): GroupMember => ({
+    id,
+    topics: ['s'],
+    held: held.map((partition) => ({ topic: 's', partition })),
+    warm: new Map(warm),
+  });
+  const result = assign(
+    [member('a', [0], [[2, 5_000_000]]), member('b', [1], [[3, 7]]), member('c', [], [[2, 20]])],
+    new Map([['s', 4]]),
+    1,
+  );
+  expect(numbers(result.get('c'), 's')).toEqual([2]);
+  expect(numbers(result.get('b'), 's')).toEqual([1, 3]);
+});
+
+test('standbys are never with their owner, evenly spread, as many as asked for or as members allow, and it all comes to rest', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 24 }),
+      fc.integer({ min: 0, max: 3 }),
+      fc.array(fc.boolean(), { minLength: 1, maxLength: 8 }),
+      (count, replicas, steps) => {
+        let ids = ['m0'];
+        let assigned: ReadonlyMap<string, Assigned> = new Map();
+        steps.forEach((join, step) => {
+          if (join) ids = [...ids, `m${step + 1}`];
+          else if (ids.length > 1) ids = ids.slice(1);
+          assigned = settle(ids, assigned, { count, replicas }).assigned;
+          const sizes = sizesOf(assigned);
+          expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+          for (const { owned, standby, awaited } of assigned.values()) {
+            expect(awaited).toEqual([]);
+            expect(owned.filter(({ partition }) => standby.includes(partition))).toEqual([]);
+          }
+          const standbys = [...assigned.values()].map(({ standby }) => standby.length);
+          expect(standbys.reduce((sum, one) => sum + one, 0)).toBe(count * Math.min(replicas, ids.length - 1));
+          // Bounded: no member keeps much more than its share.
+          expect(Math.max(...standbys)).toBeLessThanOrEqual(Math.ceil((count * replicas) / ids.length) + count);
+        });
+      },
+    ),
   );
 });

@@ -8,7 +8,7 @@
  * It sets no timer that decides anything: with `now` given, its stamps, retention and compaction follow
  * that clock alone.
  */
-import { turn } from '../base/clock.ts';
+import { clock, turn } from '../base/clock.ts';
 import { PresenceError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
 import type { FollowOptions, Log, LogProducer, PartitionOffsets, ReadOptions, Stamps, TopicSpec } from '../ports/log.ts';
@@ -59,6 +59,8 @@ class EmbeddedLog implements Log {
   readonly #journal: Journal | null;
   readonly #logger: Logger;
   readonly #faults: EmbeddedFaults;
+  /** Of this log in this process: what is kept outside of it says nothing of the next one. */
+  readonly #identity = clock.randomUUID();
   readonly #groups = new Map<string, Group>();
   readonly #followers = new Set<() => Promise<void>>();
   readonly transactionsOf: ReturnType<typeof createTransactions>;
@@ -93,6 +95,12 @@ class EmbeddedLog implements Log {
     this.#check();
     this.#store.partitionsOf(topic);
     return this.#store.specOf(topic)?.stamps ?? 'broker';
+  }
+
+  async identity(topic: string): Promise<string> {
+    this.#check();
+    this.#store.partitionsOf(topic);
+    return `embedded ${this.#identity} ${topic}`;
   }
 
   async offsets(topic: string): Promise<readonly PartitionOffsets[]> {
@@ -147,10 +155,14 @@ class EmbeddedLog implements Log {
     this.#check();
     const begin = (partition: Partition): number => {
       if (from === 'start') return partition.start;
-      return from === 'end' ? partition.stable : partition.offsetAt(from.timestamp);
+      if (from === 'end') return partition.stable;
+      return 'next' in from ? (from.next.get(partition.index) ?? 0) : partition.offsetAt(from.timestamp);
     };
+    const wanted = (partition: Partition): boolean =>
+      typeof from === 'string' || 'timestamp' in from || from.next.has(partition.index);
     const reading = topics
       .flatMap((topic) => this.#store.partitionsOf(topic))
+      .filter(wanted)
       .map((partition) => {
         const reader = new PartitionReader(partition, begin(partition));
         const end = partition.stable;

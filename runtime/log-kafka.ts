@@ -30,6 +30,7 @@ import { KafkaFollower } from './kafka/follow.ts';
 import { KafkaGroupConsumer } from './kafka/group.ts';
 import { createProducer } from './kafka/producer.ts';
 import { readPartition } from './kafka/read.ts';
+import { topicIdentity } from './kafka/topic-identity.ts';
 import { ensureTopics, stampsOf } from './kafka/topics.ts';
 import { KafkaTransactions } from './kafka/transactions.ts';
 
@@ -64,6 +65,13 @@ class KafkaLog implements Log {
   stamps(topic: string): Promise<Stamps> {
     this.#check();
     return stampsOf(this.#client, topic);
+  }
+
+  identity(topic: string): Promise<string> {
+    return this.#ask(topic, async (connection) => {
+      await connection.prepare([topic]);
+      return connection.send(connection.leaderOf(topic, 0), topicIdentity(topic));
+    });
   }
 
   offsets(topic: string): Promise<readonly PartitionOffsets[]> {

@@ -148,14 +148,14 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
     await settlesWithin(ended, REVOKE_WAIT_MS);
     this.enter('revoked');
     forgetPartition(this.input.topic, this.partition);
-    await this.giveImage();
+    this.giveImage();
   }
 
   /** What is committed of the state is of use to whoever is next here: a standby, a restart. */
-  private async giveImage(): Promise<void> {
+  private giveImage(): void {
     const image = this.held === null ? this.image : this.held.dirty ? null : this.held.image;
     this.held = this.image = null;
-    if (image !== null) await this.parts.images.give(this.partition, image);
+    if (image !== null) this.parts.images.give(this.partition, image);
   }
 
   private enter(state: PartitionStateName): void {

@@ -13,8 +13,10 @@ import { PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { GroupConsumer, Log, TopicPartition } from '../ports/log.ts';
 import { ControlSender } from './controls.ts';
-import { type ImageKeeper, noImages } from './image-keeper.ts';
+import { Images } from './image-keeper.ts';
 import { PartitionRunner } from './partition.ts';
+import { Snapshots, type SnapshotsOptions } from './snapshots.ts';
+import { Standbys } from './standby.ts';
 import { noTicker, type PartitionTicker, Ticker } from './ticks.ts';
 import { defaultLimits, type PartitionStatus, type RuntimeLimits, type Wiring } from './wiring.ts';
 
@@ -27,6 +29,14 @@ export interface RunTopologyOptions<I, S, P, D, C> {
   readonly instanceId: string;
   readonly logger: Logger;
   readonly limits?: Partial<RuntimeLimits>;
+  /** Where snapshots of the partitions' state are kept for the next start; absent: nowhere. One folder may serve several processes. */
+  readonly stateDir?: string;
+  /** How often; see SnapshotsOptions. */
+  readonly snapshots?: Pick<SnapshotsOptions, 'every_ms' | 'everyRecords' | 'pause_ms'>;
+  /** Instances beside the owner that keep a warm image of each partition. Default 0. */
+  readonly standbyReplicas?: number;
+  /** As GroupOptions.session_ms. */
+  readonly session_ms?: number;
   /** Whether ticks are written into the input, so that time passes where nobody writes. Default true; false in a replay. */
   readonly ticks?: boolean;
 }
@@ -88,7 +98,8 @@ class TopologyRunner<I, S, P, D, C> implements Runner {
   private readonly options: RunTopologyOptions<I, S, P, D, C>;
   private readonly limits: RuntimeLimits;
   private readonly logger: Logger;
-  private readonly images: ImageKeeper;
+  private readonly images: Images;
+  private readonly standbys: Standbys;
   private readonly runners = new Map<number, PartitionRunner<I, S, P, D, C>>();
   private parts: SharedParts | null = null;
   private readonly consumer = deferred<GroupConsumer>();
@@ -97,8 +108,16 @@ class TopologyRunner<I, S, P, D, C> implements Runner {
   constructor(options: RunTopologyOptions<I, S, P, D, C>) {
     this.options = options;
     this.limits = { ...defaultLimits, ...options.limits };
-    this.images = noImages(options.wiring.partitionKey);
     this.logger = options.logger.child({ part: 'topology', topology: options.wiring.name, instance: options.instanceId });
+    const { log, wiring, stateDir: folder } = options;
+    const of = { log, topic: wiring.topics.state, keyOf: wiring.partitionKey, logger: this.logger };
+    const snapshots = folder === undefined ? null : new Snapshots({ ...of, folder, ...options.snapshots });
+    this.standbys = new Standbys({
+      ...of,
+      read: async (partition) => snapshots?.read(partition) ?? null,
+      onWarm: (partition) => void this.consumer.promise.then((consumer) => consumer.warmed(partition)),
+    });
+    this.images = new Images({ keyOf: wiring.partitionKey, standbys: this.standbys, snapshots });
   }
 
   async start(): Promise<void> {
@@ -109,6 +128,12 @@ class TopologyRunner<I, S, P, D, C> implements Runner {
         group,
         topics: [wiring.topics.input],
         from: 'start',
+        ...(this.options.session_ms === undefined ? {} : { session_ms: this.options.session_ms }),
+        standby: {
+          replicas: this.options.standbyReplicas ?? 0,
+          warm: () => this.standbys.lags,
+          onStandby: (partitions) => this.standbys.assign(partitions),
+        },
         onAssigned: async (partitions) => this.assigned(partitions),
         onRevoked: (partitions) => this.revoked(partitions),
         onBatch: async (batch) => {
@@ -159,6 +184,7 @@ class TopologyRunner<I, S, P, D, C> implements Runner {
     await consumer.close();
     await this.revoked([...this.runners.keys()].map((partition) => ({ topic: this.options.wiring.topics.input, partition })));
     await this.parts?.close();
+    await this.images.close();
     this.logger.info('The topology has been drained.');
   }
 

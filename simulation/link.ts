@@ -104,6 +104,7 @@ export class Link implements Log {
           await membership.inner.commit(offsets);
         }),
       seek: (position) => this.#onBroker(() => membership.inner?.seek(position)),
+      warmed: (partition) => this.#onBroker(() => membership.inner?.warmed(partition)),
       get assignment() {
         return membership.inner?.assignment ?? [];
       },

@@ -25,6 +25,8 @@ interface Member {
   readonly options: GroupOptions;
   /** By `topic/partition`. */
   readonly readers: Map<string, PartitionReader>;
+  /** What it is to have once it is warm here. */
+  awaited: readonly number[];
   closed: boolean;
 }
 
@@ -47,7 +49,7 @@ export class Group {
 
   async join(options: GroupOptions): Promise<GroupConsumer> {
     this.#joined += 1;
-    const member: Member = { id: String(this.#joined).padStart(8, '0'), options, readers: new Map(), closed: false };
+    const member: Member = { id: String(this.#joined).padStart(8, '0'), options, readers: new Map(), awaited: [], closed: false };
     this.#members.push(member);
     await this.#balance();
     return {
@@ -64,6 +66,9 @@ export class Group {
       seek: (position) => member.readers.get(nameOf(position))?.seek(position.offset),
       get assignment() {
         return [...member.readers.values()].map(placeOf);
+      },
+      warmed: (partition) => {
+        if (member.awaited.includes(partition)) void this.#balance();
       },
       close: () => this.#leave(member),
     };
@@ -95,12 +100,17 @@ export class Group {
     }
     const members = [...this.#members];
     const target = assign(
-      members.map(({ id, options, readers }) => ({ id, topics: options.topics, held: [...readers.values()].map(placeOf) })),
+      members.map(({ id, options, readers }) => {
+        const { topics, standby } = options;
+        const held = [...readers.values()].map(placeOf);
+        return standby === undefined ? { id, topics, held } : { id, topics, held, warm: standby.warm() };
+      }),
       counts,
+      Math.max(0, ...members.map(({ options }) => options.standby?.replicas ?? 0)),
     );
     await Promise.all(
       members.map((member) => {
-        const keeps = new Set((target.get(member.id) ?? []).map(nameOf));
+        const keeps = new Set((target.get(member.id)?.owned ?? []).map(nameOf));
         return this.#revoke(
           member,
           [...member.readers.keys()].filter((name) => !keeps.has(name)),
@@ -108,8 +118,12 @@ export class Group {
       }),
     );
     for (const member of members) {
-      const fresh = (target.get(member.id) ?? []).filter((entry) => !member.readers.has(nameOf(entry)));
-      if (!member.closed) this.#take(member, fresh);
+      const { owned = [], standby = [], awaited = [] } = target.get(member.id) ?? {};
+      const fresh = owned.filter((entry) => !member.readers.has(nameOf(entry)));
+      if (member.closed) continue;
+      this.#take(member, fresh);
+      member.awaited = awaited;
+      member.options.standby?.onStandby(standby);
     }
   }
 

@@ -70,12 +70,14 @@ export class KafkaFollower implements Follower {
     const places: TopicPartition[] = [];
     for (const topic of topics) {
       const count = await connection.partitionsOf(topic);
-      for (let partition = 0; partition < count; partition += 1) places.push({ topic, partition });
+      for (let partition = 0; partition < count; partition += 1)
+        if (typeof from === 'string' || 'timestamp' in from || from.next.has(partition)) places.push({ topic, partition });
     }
     return Promise.all(
       places.map(async (place) => {
         const end = await listOffset(connection, place, -1);
         if (from === 'end') return { ...place, position: end, end };
+        if (from !== 'start' && 'next' in from) return { ...place, position: from.next.get(place.partition) ?? 0, end };
         const position = await listOffset(connection, place, from === 'start' ? -2 : from.timestamp);
         // No record is that new.
         return { ...place, position: position < 0 ? end : position, end };

@@ -34,8 +34,7 @@ export class KafkaGroupConsumer implements GroupConsumer {
     this.#options = options;
     this.#fetcher = new Fetcher(client);
     this.#membership = new Membership(client, {
-      group: options.group,
-      topics: options.topics,
+      options,
       revoke: (partitions) => this.#revoke(partitions),
       take: (partitions) => void this.#take(partitions),
     });
@@ -51,6 +50,10 @@ export class KafkaGroupConsumer implements GroupConsumer {
 
   seek({ offset, ...place }: Position): void {
     this.#sources.get(nameOf(place))?.seek(offset);
+  }
+
+  warmed(partition: number): void {
+    this.#membership.warmed(partition);
   }
 
   async commit(offsets: readonly Position[]): Promise<void> {

@@ -10,24 +10,26 @@
  * with others, so it first gives up all (`revoke`), then takes what it is assigned as new. The same when it
  * has had no answer to its beats for as long as the coordinator waits for them.
  *
+ * A member also says which partitions' images it keeps (`standby`), and is told which to keep; when one that the group awaits has
+ * become warm, the member joins again and so gets the partition (assign.ts).
+ *
  * Beats go on by themselves, whatever the batches do. Nothing ends a membership but `close`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TopicPartition } from '../../ports/log.ts';
+import type { GroupOptions, TopicPartition } from '../../ports/log.ts';
 import { assign, type GroupMember } from '../assign.ts';
 import { AssignerProtocol, type Client, type Connection } from './client.ts';
 import { typeOf } from './errors.ts';
 
 const PROTOCOL = 'presence-cooperative';
-/** After so long without a beat the coordinator gives a member up. */
+/** After so long without a beat the coordinator gives a member up, where no other time is asked for. */
 export const SESSION_MS = 6_000;
+const BEATS_A_SESSION = 6;
 const REBALANCE_MS = 10_000;
-const BEAT_MS = 1_000;
 const RETRY_MS = 200;
 
 export interface MembershipOptions {
-  readonly group: string;
-  readonly topics: readonly string[];
+  readonly options: Pick<GroupOptions, 'group' | 'topics' | 'standby' | 'session_ms'>;
   /** These are no longer ours. Never rejects. */
   readonly revoke: (partitions: readonly TopicPartition[]) => Promise<void>;
   /** The partitions that are ours from this generation on and were not before. */
@@ -38,11 +40,22 @@ interface Generation {
   /** Whether we were a member of the one before, so that nobody else got what we hold. */
   readonly follows: boolean;
   readonly assigned: readonly TopicPartition[];
+  readonly standby: Standby;
+}
+
+/** What an assignment says beside the partitions. */
+interface Standby {
+  readonly standby: readonly number[];
+  readonly awaited: readonly number[];
 }
 
 interface Claim {
   readonly generation: number;
   readonly held: readonly TopicPartition[];
+  /** Partition numbers whose images are kept, each with what it misses; absent where none are. */
+  readonly warm?: readonly (readonly [number, number])[];
+  /** How many standbys this member wants each partition to have. */
+  readonly replicas?: number;
 }
 
 const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
@@ -50,6 +63,10 @@ const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${par
 export class Membership {
   readonly #client: Client;
   readonly #options: MembershipOptions;
+  readonly #session_ms: number;
+  #awaited: readonly number[] = [];
+  /** The beats of the present generation: aborted to join again. */
+  #round: AbortController | null = null;
   readonly connection: Connection;
   readonly #closing = new AbortController();
   #memberId = '';
@@ -66,6 +83,7 @@ export class Membership {
   constructor(client: Client, options: MembershipOptions) {
     this.#client = client;
     this.#options = options;
+    this.#session_ms = options.options.session_ms ?? SESSION_MS;
     this.connection = client.open();
     this.joined = new Promise((resolve) => {
       this.#joined = resolve;
@@ -76,6 +94,11 @@ export class Membership {
   /** For commits; null while we are nobody. */
   get identity(): { readonly memberId: string; readonly generationId: number } | null {
     return this.#generation < 0 ? null : { memberId: this.#memberId, generationId: this.#generation };
+  }
+
+  /** If the group waits for this, it is asked to assign anew. */
+  warmed(partition: number): void {
+    if (this.#awaited.includes(partition)) this.#round?.abort();
   }
 
   async close(): Promise<void> {
@@ -103,19 +126,22 @@ export class Membership {
   }
 
   /** Takes what is assigned, and beats until the group changes. */
-  async #hold({ follows, assigned }: Generation): Promise<void> {
+  async #hold({ follows, assigned, standby }: Generation): Promise<void> {
     if (!follows) await this.#giveUp(this.#held);
     const keeps = new Set(assigned.map(nameOf));
     const had = new Set(this.#held.map(nameOf));
     const lost = this.#held.filter((entry) => !keeps.has(nameOf(entry)));
     const fresh = assigned.filter((entry) => !had.has(nameOf(entry)));
     const round = new AbortController();
+    this.#round = round;
+    this.#awaited = standby.awaited;
     const beating = this.#beat(AbortSignal.any([this.#closing.signal, round.signal]));
     try {
       this.#held = assigned;
       await this.#giveUp(lost);
       if (this.#closing.signal.aborted) return;
       if (fresh.length > 0) this.#options.take(fresh);
+      this.#options.options.standby?.onStandby(standby.standby);
       this.#joined();
       // What we gave up goes to its new owner in the next round.
       if (lost.length === 0) await beating;
@@ -128,12 +154,12 @@ export class Membership {
   /** Resolves when it is time to join again; rejects when the membership is lost. */
   async #beat(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await sleep(BEAT_MS, undefined, { signal }).catch(() => {});
+      await sleep(this.#session_ms / BEATS_A_SESSION, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
       try {
-        const coordinator = await this.connection.coordinator('group', this.#options.group);
+        const coordinator = await this.connection.coordinator('group', this.#options.options.group);
         await coordinator.heartbeat({
-          groupId: this.#options.group,
+          groupId: this.#options.options.group,
           groupGenerationId: this.#generation,
           memberId: this.#memberId,
         });
@@ -147,10 +173,14 @@ export class Membership {
   }
 
   async #join(): Promise<Generation> {
-    const { group, topics } = this.#options;
+    const { group, topics, standby } = this.#options.options;
     await this.connection.prepare(topics);
     const coordinator = await this.connection.coordinator('group', group);
-    const claim: Claim = { generation: this.#generation, held: this.#held };
+    const claim: Claim = {
+      generation: this.#generation,
+      held: this.#held,
+      ...(standby === undefined ? {} : { warm: [...standby.warm()], replicas: standby.replicas }),
+    };
     const metadata = AssignerProtocol.MemberMetadata.encode({
       version: 1,
       topics: [...topics],
@@ -159,7 +189,7 @@ export class Membership {
     const joined = await coordinator.joinGroup({
       groupId: group,
       memberId: this.#memberId,
-      sessionTimeout: SESSION_MS,
+      sessionTimeout: this.#session_ms,
       rebalanceTimeout: REBALANCE_MS,
       groupProtocols: [{ name: PROTOCOL, metadata }],
     });
@@ -179,36 +209,43 @@ export class Membership {
       partitions.map((partition) => ({ topic, partition })),
     );
     this.#answered = performance.now();
-    return { follows, assigned };
+    return { follows, assigned, standby: readJson(decoded?.userData, { standby: [], awaited: [] }) };
   }
 
   /** As the leader: who gets what, without what another living member has still to give up. */
   async #assign(members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[]) {
     const decoded = members.map(({ memberId, memberMetadata }) => {
       const { topics = [], userData } = AssignerProtocol.MemberMetadata.decode(memberMetadata) ?? {};
-      return { id: memberId, topics, claim: readClaim(userData) };
+      return { id: memberId, topics, claim: readJson<Claim>(userData, { generation: -1, held: [] }) };
     });
     const newest = Math.max(...decoded.map(({ claim }) => claim.generation));
     const group = decoded.map(
-      ({ id, topics, claim }): GroupMember => ({ id, topics, held: claim.generation === newest ? claim.held : [] }),
+      ({ id, topics, claim }): GroupMember => ({
+        id,
+        topics,
+        held: claim.generation === newest ? claim.held : [],
+        ...(claim.warm === undefined ? {} : { warm: new Map(claim.warm) }),
+      }),
     );
+    const replicas = Math.max(0, ...decoded.map(({ claim }) => claim.replicas ?? 0));
     const partitions = new Map<string, number>();
     for (const topic of new Set(group.flatMap(({ topics }) => topics)))
       partitions.set(topic, await this.connection.partitionsOf(topic));
     const holders = new Map(group.flatMap(({ id, held }) => held.map((entry) => [nameOf(entry), id] as const)));
-    return [...assign(group, partitions)].map(([memberId, target]) => {
+    return [...assign(group, partitions, replicas)].map(([memberId, { owned, standby, awaited }]) => {
       const assignment: Record<string, number[]> = {};
-      for (const entry of target) {
+      for (const entry of owned) {
         if ((holders.get(nameOf(entry)) ?? memberId) !== memberId) continue;
         assignment[entry.topic] = [...(assignment[entry.topic] ?? []), entry.partition];
       }
-      const memberAssignment = AssignerProtocol.MemberAssignment.encode({ version: 1, assignment, userData: Buffer.alloc(0) });
+      const userData = Buffer.from(JSON.stringify({ standby, awaited } satisfies Standby));
+      const memberAssignment = AssignerProtocol.MemberAssignment.encode({ version: 1, assignment, userData });
       return { memberId, memberAssignment };
     });
   }
 
   get #expired(): boolean {
-    return performance.now() - this.#answered > SESSION_MS;
+    return performance.now() - this.#answered > this.#session_ms;
   }
 
   async #giveUp(partitions: readonly TopicPartition[]): Promise<void> {
@@ -218,7 +255,7 @@ export class Membership {
   }
 
   async #failed(error: unknown): Promise<void> {
-    const { group } = this.#options;
+    const { group } = this.#options.options;
     if (typeOf(error) === 'REBALANCE_IN_PROGRESS') return;
     if (!this.#down) this.#client.logger.warn({ error, group }, 'A consumer is not in its group; it joins again until it is.');
     this.#down = true;
@@ -234,7 +271,7 @@ export class Membership {
 
   /** So that the others need not wait for our silence to be noticed. */
   async #leave(): Promise<void> {
-    const { group } = this.#options;
+    const { group } = this.#options.options;
     if (this.#memberId === '') return;
     // Not by our own connection: it may be waiting in a join.
     await this.#client.shared
@@ -248,10 +285,11 @@ export class Membership {
 const isLost = (error: unknown): boolean =>
   ['ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID', 'MEMBER_ID_REQUIRED'].includes(typeOf(error));
 
-function readClaim(userData: Buffer | undefined): Claim {
+/** What one of us wrote; what somebody else did is taken for nothing. */
+function readJson<T>(userData: Buffer | null | undefined, otherwise: T): T {
   try {
-    return JSON.parse((userData ?? Buffer.alloc(0)).toString()) as Claim;
+    return JSON.parse((userData ?? Buffer.alloc(0)).toString()) as T;
   } catch {
-    return { generation: -1, held: [] };
+    return otherwise;
   }
 }

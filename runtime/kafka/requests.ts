@@ -203,7 +203,7 @@ export function initProducerId(
 }
 
 /** Its length plus one as an unsigned varint, then the bytes. */
-function compactString(writer: ByteWriter, value: string): void {
+export function compactString(writer: ByteWriter, value: string): void {
   const bytes = Buffer.from(value);
   let rest = bytes.length + 1;
   for (; rest >= 0x80; rest >>>= 7) writer.int8(((rest & 0x7f) | 0x80) - 256);

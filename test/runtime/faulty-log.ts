@@ -104,6 +104,7 @@ export function faultyLog(inner: Log, plan: (step: Step) => Fault | undefined): 
     ensureTopics: (topics) => inner.ensureTopics(topics),
     partitions: (topic) => inner.partitions(topic),
     stamps: (topic) => inner.stamps(topic),
+    identity: (topic) => inner.identity(topic),
     offsets: (topic) => step('offsets', () => inner.offsets(topic)),
     committed: (group, topic) => inner.committed(group, topic),
     producer: async (): Promise<LogProducer> => {
@@ -122,6 +123,7 @@ export function faultyLog(inner: Log, plan: (step: Step) => Fault | undefined): 
       consumer = {
         commit: (offsets) => step('confirm', () => joined.commit(offsets)),
         seek: (position) => joined.seek(position),
+        warmed: (partition) => joined.warmed(partition),
         get assignment() {
           return joined.assignment;
         },

@@ -46,6 +46,7 @@ const bound = (log: Log): Log => ({
   ensureTopics: (specs) => log.ensureTopics(specs),
   partitions: (topic) => log.partitions(topic),
   stamps: (topic) => log.stamps(topic),
+  identity: (topic) => log.identity(topic),
   offsets: (topic) => log.offsets(topic),
   committed: (group, topic) => log.committed(group, topic),
   producer: () => log.producer(),
