@@ -3,6 +3,7 @@
  * that can be killed, paused and started again. For benchmarks and chaos. The roles' logs are kept in the folder ROLE_LOGS,
  * if that is set.
  */
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort, isSkipped, type KafkaPart, kafka, type Part, postgres, redis, schemaRegistry } from '../stack/index.ts';
 import { startPart } from '../stack/part.ts';
@@ -13,6 +14,8 @@ export type RoleName = 'gateway' | 'topology' | 'sinks';
 /** A process of ours. `url` is its HTTP address: every role answers /readyz. */
 export interface Role extends Part {
   readonly role: RoleName;
+  /** What it says, a JSON line each. */
+  readonly logFile: string;
 }
 
 export interface Cluster {
@@ -30,10 +33,37 @@ export interface Cluster {
 const command = fileURLToPath(new URL('../../bin/presence.mjs', import.meta.url));
 
 /** A part that this cannot do without. */
-async function need<P extends Part>(part: Promise<P | { readonly skipped: string }>): Promise<P> {
+export async function need<P extends Part>(part: Promise<P | { readonly skipped: string }>): Promise<P> {
   const got = await part;
   if (isSkipped(got)) throw new Error(got.skipped);
   return got as P;
+}
+
+export interface RoleOptions {
+  readonly role: RoleName;
+  readonly name: string;
+  /** Which real parts it is to use, and its settings. */
+  readonly env: Readonly<Record<string, string>>;
+  /** For its log, which is `<name>.log`. Default ROLE_LOGS, else one that goes with this process. */
+  readonly logs?: string;
+}
+
+/** Starts a role, and resolves once it is ready. It can be killed, paused and restarted, and keeps its name and address. */
+export async function startRole({ role, name, env, logs }: RoleOptions): Promise<Role> {
+  const port = await freePort();
+  const folder = logs ?? process.env.ROLE_LOGS ?? tempFolder(name);
+  const runner = processRunner({
+    name,
+    folder,
+    command: [process.execPath, command, 'up', '--role', role],
+    env: { LOG_LEVEL: process.env.LOG_LEVEL ?? 'info', ...env, PORT: String(port), HOST: '127.0.0.1' },
+  });
+  const url = `http://127.0.0.1:${port}`;
+  const answers = async (): Promise<void> => {
+    const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(1_000) });
+    if (!response.ok) throw new Error(`${name}: ${await response.text()}`);
+  };
+  return { ...(await startPart({ description: name, url, runner, answers })), role, logFile: join(folder, `${name}.log`) };
 }
 
 export async function startCluster(counts: Readonly<Record<RoleName, number>>): Promise<Cluster> {
@@ -49,23 +79,9 @@ export async function startCluster(counts: Readonly<Record<RoleName, number>>): 
     SCHEMA_REGISTRY_URL: registry.url,
     DATABASE_URL: database.url,
     REDIS_URL: cache.url,
-    LOG_LEVEL: process.env.LOG_LEVEL ?? 'info',
   };
   const start = async (role: RoleName): Promise<Role> => {
-    const port = await freePort();
-    const name = `${role}-${roles.length}`;
-    const runner = processRunner({
-      name,
-      folder: process.env.ROLE_LOGS ?? tempFolder(name),
-      command: [process.execPath, command, 'up', '--role', role],
-      env: { ...env, PORT: String(port), HOST: '127.0.0.1' },
-    });
-    const url = `http://127.0.0.1:${port}`;
-    const answers = async (): Promise<void> => {
-      const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(1_000) });
-      if (!response.ok) throw new Error(`${name}: ${await response.text()}`);
-    };
-    const part = { ...(await startPart({ description: name, url, runner, answers })), role };
+    const part = await startRole({ role, name: `${role}-${roles.length}`, env });
     roles.push(part);
     return part;
   };

@@ -17,7 +17,7 @@ import type { SharedName } from './suite.ts';
 type Shared = Pick<Part, 'url' | 'stop'>;
 
 const starters: Readonly<Record<SharedName, () => Promise<Shared | Skipped>>> = {
-  kafka,
+  kafka: () => kafka(),
   schemaRegistry,
   redis,
   postgres,

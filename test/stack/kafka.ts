@@ -31,13 +31,16 @@ const settings: Readonly<Record<string, string | number>> = {
   'broker.heartbeat.interval.ms': 300,
 };
 
-/** Starts a broker for the caller alone. Its address is `brokers[0]`, also `url`, as `host:port`. */
-export async function kafka(): Promise<KafkaPart | Skipped> {
+/**
+ * Starts a broker for the caller alone. Its address is `brokers[0]`, also `url`, as `host:port`. Its data and log go
+ * with this process, unless a folder is given for them (not in a container).
+ */
+export async function kafka(options: { readonly folder?: string } = {}): Promise<KafkaPart | Skipped> {
   return await orSkipped('Kafka', async () => {
     const port = await freePort();
     const address = `127.0.0.1:${port}`;
     const container = await engineAnswers();
-    const runner = container ? containerKafka(port) : await nativeKafka(port);
+    const runner = container ? containerKafka(port) : await nativeKafka(port, options.folder ?? tempFolder('kafka'));
     const part = await startPart({
       description: `Kafka ${version} (${container ? 'container' : 'native'})`,
       url: address,
@@ -48,9 +51,8 @@ export async function kafka(): Promise<KafkaPart | Skipped> {
   });
 }
 
-async function nativeKafka(port: number): Promise<Runner> {
+async function nativeKafka(port: number, folder: string): Promise<Runner> {
   const jars = await fetchJars('kafka.xml', `kafka-${version}`);
-  const folder = tempFolder('kafka');
   const controller = await freePort();
   const file = join(folder, 'server.properties');
   const all = {

@@ -1,0 +1,94 @@
+/**
+ * A leg's input, replayed: the same topology over the same signals into fresh topics, with so many instances sharing the
+ * partitions, must say the diffs that were committed live: keys, values and traces byte for byte, and in the same order.
+ */
+import { silentLogger } from '../../base/logger.ts';
+import type { Log, LogRecord } from '../../ports/log.ts';
+import { runReplay } from '../../replay/run.ts';
+import { presenceWiring } from '../../replay/wiring.ts';
+import { createKafkaLog } from '../../runtime/log-kafka.ts';
+import type { Codecs } from '../../schemas/codec.ts';
+import { signal } from '../../schemas/signal.ts';
+import { partitionKey, topicNames } from '../../schemas/topics.ts';
+import { judgeFuture } from '../runtime/reference.ts';
+import { bytesOf } from './evidence.ts';
+
+export interface ReplayOfLegOptions {
+  readonly log: Log;
+  readonly codecs: Codecs;
+  readonly brokers: readonly string[];
+  readonly instances: number;
+}
+
+export interface ReplayOfLeg {
+  readonly instances: number;
+  /** Compared. */
+  readonly diffs: number;
+  readonly seconds: number;
+  readonly faults: readonly string[];
+}
+
+export async function replayLeg({ log, codecs, brokers, instances }: ReplayOfLegOptions): Promise<ReplayOfLeg> {
+  const group = `replay-${instances}`;
+  const into = { state: `${group}.state`, diffs: `${group}.diffs` };
+  const began = performance.now();
+  const logs = await Promise.all(
+    Array.from({ length: instances }, (_, n) => createKafkaLog({ brokers, clientId: `${group}-${n}`, logger: silentLogger })),
+  );
+  try {
+    const topic = topicNames.signals;
+    await Promise.all(logs.map((own) => runReplay({ log: own, codecs, topic, group, into, logger: silentLogger })));
+  } finally {
+    await Promise.all(logs.map((own) => own.close()));
+  }
+  const faults: string[] = [];
+  let compared = 0;
+  for (let partition = 0; partition < (await log.partitions(topicNames.diffs)); partition += 1) {
+    const [live, again, position] = await Promise.all([
+      readAll(log, topicNames.diffs, partition),
+      readAll(log, into.diffs, partition),
+      positionOf(log, codecs, partition),
+    ]);
+    const differs = live.findIndex((record, i) => again[i] === undefined || bytesOf(record) !== bytesOf(again[i]));
+    const where = `replay with ${instances}, partition ${partition}`;
+    if (differs >= 0) faults.push(`${where}: diff ${differs} of ${live.length} is another, or missing`);
+    // The live run stopped at its position; the replay reads what lies behind it too.
+    const early = again.slice(live.length).filter(({ value }) => codecs.diff.decode(value as Buffer).offset < position);
+    if (early.length > 0) faults.push(`${where}: ${early.length} diffs more than there were`);
+    compared += live.length;
+  }
+  return { instances, diffs: compared, seconds: Math.round((performance.now() - began) / 100) / 10, faults };
+}
+
+/**
+ * The state that the live run left: restored from the log, carried on through ticks until nothing waits any more, it says what the
+ * undisturbed run says.
+ */
+export async function faultsOfState(log: Log, codecs: Codecs): Promise<readonly string[]> {
+  const wiring = presenceWiring(codecs);
+  const faults: string[] = [];
+  for (let partition = 0; partition < (await log.partitions(topicNames.signals)); partition += 1) {
+    const last = (await readAll(log, topicNames.signals, partition)).at(-1);
+    const future = Array.from({ length: 900 }, (_, n) => ({
+      offset: (last?.offset ?? 0) + 1 + n,
+      stamp: (last?.timestamp ?? 0) + 1_000 * (n + 1),
+      value: signal({ kind: 'tick' }),
+    }));
+    const { expectedState, foundState } = await judgeFuture(log, wiring, partition, future);
+    if (JSON.stringify(expectedState) !== JSON.stringify(foundState))
+      faults.push(`partition ${partition}: what is restored does not go on as the undisturbed run`);
+  }
+  return faults;
+}
+
+async function readAll(log: Log, topic: string, partition: number): Promise<LogRecord[]> {
+  const records: LogRecord[] = [];
+  await log.read({ topic, partition, from: 0, onBatch: (batch) => void records.push(...batch.records) });
+  return records;
+}
+
+async function positionOf(log: Log, codecs: Codecs, partition: number): Promise<number> {
+  const own = (await readAll(log, topicNames.state, partition)).filter(({ key }) => String(key) === partitionKey(partition));
+  const value = own.at(-1)?.value;
+  return value === undefined || value === null ? 0 : codecs.partitionState.decode(value).offset;
+}
