@@ -81,7 +81,7 @@ class Dedupe implements BoundStage<Heard> {
 
   private accept(happening: Happening, signal: Signal): boolean {
     const { counts } = this.scope;
-    counts.signals[signal.kind] = (counts.signals[signal.kind] ?? 0) + 1;
+    counts.signals[signal.kind] += 1;
     if (signal.gateway_id !== '' && !this.hear(happening, signal)) return false;
     switch (signal.kind) {
       case 'hello':
@@ -129,7 +129,7 @@ class Dedupe implements BoundStage<Heard> {
       this.scope.counts.ordinalsMissing += missing;
     }
     happening.gateway = gateway;
-    this.handOn(happening, 'gateway_heard');
+    if (!gateway.heardAt(happening)) this.handOn(happening, 'gateway_heard');
     return true;
   }
 

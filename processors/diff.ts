@@ -74,12 +74,12 @@ class DiffStage implements BoundStage<Lived> {
   };
 
   private decide(lived: Lived, user: User): void {
-    if (user.self.now !== lived.selfState)
-      user.self.decide(lived.selfState, lived.selfSource, reason(lived, lived.cause, lived.decidedBy));
-    else user.self.nowSource = lived.selfSource;
-    if (user.others.now !== lived.publicState)
-      user.others.decide(lived.publicState, lived.publicSource, reason(lived, lived.publicCause, lived.publicDecidedBy));
-    else user.others.nowSource = lived.publicSource;
+    const { self, others } = user;
+    if (self.now !== lived.selfState) self.decide(lived.selfState, lived.selfSource, reason(lived, lived.cause, lived.decidedBy));
+    else self.nowSource = lived.selfSource;
+    if (others.now !== lived.publicState)
+      others.decide(lived.publicState, lived.publicSource, reason(lived, lived.publicCause, lived.publicDecidedBy));
+    else others.nowSource = lived.publicSource;
     user.trace = lived.trace;
     this.scope.touch(user);
   }
@@ -96,8 +96,8 @@ class DiffStage implements BoundStage<Lived> {
       user.offset = lived.offset;
       scope.beats.written(user);
       if (user.self.changed || user.others.changed) this.compare(user, diffs);
-      user.self.source = user.self.nowSource;
-      user.others.source = user.others.nowSource;
+      user.self.settle();
+      user.others.settle();
       states.push(written(user.user_id, user.record(), user.trace));
       user.trace = null;
     }
@@ -111,13 +111,13 @@ class DiffStage implements BoundStage<Lived> {
     const alike = self.sameChange(others);
     const seen = others.changed;
     if (self.changed) {
-      self.emit();
+      const why = self.emit();
       if (alike) others.emit();
-      diffs.push(toDiff(user, alike ? 'all' : 'self', self, selfFrom));
+      diffs.push(toDiff(user, alike ? 'all' : 'self', self, selfFrom, why));
     }
     if (seen && !alike) {
-      others.emit();
-      diffs.push(toDiff(user, 'others', others, othersFrom));
+      const why = others.emit();
+      diffs.push(toDiff(user, 'others', others, othersFrom, why));
     }
   }
 }
@@ -137,23 +137,23 @@ const written = <V>(key: string, value: V, traceparent: string | null): Written<
 const traceId = (traceparent: string | null): string | null =>
   traceparent === null ? null : (traceparent.split('-')[1] ?? null);
 
-function toDiff(user: User, audience: Audience, view: Decision, from: Diff['from']): Written<Diff> {
+function toDiff(user: User, audience: Audience, view: Decision, from: Diff['from'], why: Reason): Written<Diff> {
   const value: Diff = {
     user_id: user.user_id,
     audience,
     from,
     to: view.state,
-    at: view.at,
+    at: why.at,
     epoch: user.epoch,
     version: user.self.version,
     public_version: user.others.version,
-    cause: view.cause,
-    source: view.source,
-    device_id: view.device,
-    trace_id: traceId(view.trace),
-    received_at: view.received,
+    cause: why.cause,
+    source: view.nowSource,
+    device_id: why.device,
+    trace_id: traceId(why.trace),
+    received_at: why.received,
     log: user.log,
-    offset: view.offset,
+    offset: why.offset,
   };
-  return written(user.user_id, value, view.trace);
+  return written(user.user_id, value, why.trace);
 }

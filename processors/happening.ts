@@ -69,7 +69,7 @@ export interface Lived extends Ranked {
   readonly publicDecidedBy: string | null;
   /** traceparent of the signal behind it; of a goodbye, at the end of its grace. */
   readonly trace: string | null;
-  /** Both views as they are now. */
+  /** Both views as they are now; after a beat they are as before, and not said again. */
   readonly selfState: State;
   readonly selfSource: Source;
   readonly publicState: State;

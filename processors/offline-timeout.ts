@@ -156,7 +156,9 @@ class OfflineTimeout implements BoundStage<Ranked> {
       else this.speak(happening, signal, device);
       this.scope.leaseTimers.arm(device);
     }
-    this.handOn(happening, user);
+    // After a beat everyone is what they were.
+    if (happening.onlyBeat) this.next(happening);
+    else this.handOn(happening, user);
   }
 
   /** hello and heartbeat. */

@@ -73,6 +73,11 @@ export class Gateway implements GatewayLease, Timed {
     return this.due;
   }
 
+  /** It lives, and was heard at this very moment: to hear it again says nothing more. */
+  heardAt({ stamp, lease }: { readonly stamp: number; readonly lease: number }): boolean {
+    return this.stamp === stamp && this.lease === lease && !this.dead;
+  }
+
   record(): GatewayLease {
     const { gateway_id, stamp, lease, dead, ordinal, missing, repeated } = this;
     return { gateway_id, stamp, lease, dead, ordinal, missing, repeated };

@@ -2,14 +2,15 @@
  * What the stages of one partition share: its users and gateways, the timers over them, the counters, and what is
  * to be told to gateways. Each stage writes only its own part (record.ts).
  */
-import type { Delivery, Signal, UserState } from '../schemas/generated.ts';
+import type { Delivery, Signal, SignalKind, UserState } from '../schemas/generated.ts';
 import { BeatQueue } from './beats.ts';
 import type { Gateway, User } from './record.ts';
 import type { FieldOf } from './stage.ts';
 import { Timers } from './timers.ts';
 
 export interface Counts {
-  signals: Record<string, number>;
+  /** By kind. */
+  readonly signals: Record<SignalKind, number>;
   duplicates: number;
   ignored: number;
   ordinalsMissing: number;
@@ -21,7 +22,17 @@ export interface Counts {
 }
 
 const noCounts = (): Counts => ({
-  signals: {},
+  signals: {
+    hello: 0,
+    heartbeat: 0,
+    goodbye: 0,
+    silence: 0,
+    override_set: 0,
+    override_cleared: 0,
+    marker: 0,
+    tick: 0,
+    cut: 0,
+  },
   duplicates: 0,
   ignored: 0,
   ordinalsMissing: 0,

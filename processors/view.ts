@@ -5,6 +5,7 @@
  * happening is what decided it; at the cut the state is compared with the one last emitted. A change of source
  * alone decides nothing.
  */
+import { PresenceError } from '../base/errors.ts';
 import type { Cause, Source, State } from '../schemas/generated.ts';
 
 /** What decided a state: the happening, as diffs tell it. */
@@ -27,12 +28,8 @@ export class Decision {
   /** As decided now. */
   now: State = 'offline';
   nowSource: Source = 'inferred';
-  cause: Cause = 'signal';
-  at = 0;
-  device: string | null = null;
-  trace: string | null = null;
-  received = 0;
-  offset = 0;
+  /** What decided it; null where nothing has since the last cut. */
+  why: Reason | null = null;
 
   load(emitted: { readonly state: State; readonly source: Source; readonly since: number; readonly version: number }): void {
     this.state = emitted.state;
@@ -47,12 +44,7 @@ export class Decision {
   decide(state: State, source: Source, reason: Reason): void {
     this.nowSource = source;
     this.now = state;
-    this.cause = reason.cause;
-    this.at = reason.at;
-    this.device = reason.device;
-    this.trace = reason.trace;
-    this.received = reason.received;
-    this.offset = reason.offset;
+    this.why = reason;
   }
 
   get changed(): boolean {
@@ -67,20 +59,28 @@ export class Decision {
       this.state === other.state &&
       this.now === other.now &&
       this.nowSource === other.nowSource &&
-      this.at === other.at &&
-      this.cause === other.cause &&
-      this.device === other.device &&
-      this.offset === other.offset
+      sameReason(this.why, other.why)
     );
   }
 
-  /** What is decided becomes what is emitted. */
-  emit(): void {
-    if (this.changed) {
-      this.state = this.now;
-      this.since = this.at;
-      this.version += 1;
-    }
+  /** The change that is decided is being emitted; `why` is of it until the cut is over. */
+  emit(): Reason {
+    const { why } = this;
+    if (why === null)
+      throw new PresenceError('INTERNAL', 'A state that nothing decided.', { at: 'processors/view.ts', retriable: false });
+    this.state = this.now;
+    this.since = why.at;
+    this.version += 1;
+    return why;
+  }
+
+  /** The cut is over: what is decided is what was emitted. */
+  settle(): void {
     this.source = this.nowSource;
+    this.why = null;
   }
 }
+
+/** Whether both say the same of one happening. */
+const sameReason = (a: Reason | null, b: Reason | null): boolean =>
+  a === b || (a !== null && b !== null && a.at === b.at && a.cause === b.cause && a.device === b.device && a.offset === b.offset);
