@@ -37,6 +37,17 @@ export interface PartitionFigures extends PartitionStatus {
   readonly commit_seconds: number;
   readonly ticks: number;
   readonly dead_letters: number;
+  /** Records that a restore has still to read; 0 when there is none. */
+  readonly restore_remaining: number;
+}
+
+/** A partition that this process is ready to take over. */
+export interface StandbyFigures {
+  readonly partition: number;
+  readonly records: number;
+  readonly bytes: number;
+  /** Offsets of the state topic that it has not read yet. */
+  readonly lag: number;
 }
 
 /** One sink of this process: a consumer group that writes into a target of the spec. */
@@ -80,6 +91,7 @@ export interface ProcessFigures {
   /** How many partitions the topology's topics have; null before the log was reached. */
   readonly partitions_total: number | null;
   readonly partitions: readonly PartitionFigures[];
+  readonly standbys: readonly StandbyFigures[];
   readonly sinks: readonly SinkFigures[];
   readonly gateway: GatewayFigures;
 }
@@ -97,13 +109,25 @@ export interface Watched {
 
 export async function figuresOf(watched: Watched): Promise<ProcessFigures> {
   const { spec, instance, roles, since, partitionsTotal, runner, sinks } = watched;
-  const [partitions, sinkFigures, gateway] = await Promise.all([
+  const [partitions, standbys, sinkFigures, gateway] = await Promise.all([
     runner === null ? [] : partitionFigures(spec, runner.partitions),
+    standbyFigures(),
     sinks === null ? [] : Promise.all(sinks.status.map(sinkFiguresOf)),
     gatewayFigures(roles.includes('gateway')),
   ]);
   const at = Date.now();
-  return { spec, instance, roles, at, since, partitions_total: partitionsTotal, partitions, sinks: sinkFigures, gateway };
+  return {
+    spec,
+    instance,
+    roles,
+    at,
+    since,
+    partitions_total: partitionsTotal,
+    partitions,
+    standbys,
+    sinks: sinkFigures,
+    gateway,
+  };
 }
 
 /** Of these series: the sum of those that bear the labels. */
@@ -137,6 +161,7 @@ const partitionMetrics = {
   commits: 'presence_commit_seconds',
   ticks: 'presence_ticks_total',
   dead: 'presence_dead_letters_total',
+  remaining: 'presence_restore_records_remaining',
 } as const;
 
 async function partitionFigures(
@@ -171,7 +196,20 @@ async function partitionFigures(
       commit_seconds: sum(series.commits, labels, `${partitionMetrics.commits}_sum`),
       ticks: sum(series.ticks, labels),
       dead_letters: sum(series.dead, { ...labels, topic: spec.source.topic }),
+      restore_remaining: sum(series.remaining, labels),
     };
+  });
+}
+
+async function standbyFigures(): Promise<readonly StandbyFigures[]> {
+  const series = await read({
+    records: 'presence_standby_records',
+    bytes: 'presence_standby_bytes',
+    lag: 'presence_standby_lag_records',
+  });
+  return series.records.map(({ labels: { partition }, value: records }) => {
+    const labels = { partition: String(partition) };
+    return { partition: Number(partition), records, bytes: sum(series.bytes, labels), lag: sum(series.lag, labels) };
   });
 }
 

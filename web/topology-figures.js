@@ -48,6 +48,8 @@ const known = (values) => (values.every((value) => value === null) ? null : tota
 
 export class Figures {
   #tracks = new Map();
+  /** By partition: what its restore had to read when it was first seen. */
+  #restores = new Map();
   processes = [];
   unheard = [];
   complete = false;
@@ -85,10 +87,31 @@ export class Figures {
         byNumber.set(partition.partition, { ...partition, instance: process.instance, process });
       }
     }
-    for (const one of byNumber.values()) this.#count(one);
+    this.#learnStandbys(byNumber);
+    for (const one of byNumber.values()) if (one.absent !== true) this.#count(one);
     const all = Math.max(0, ...this.processes.map((one) => one.partitions_total ?? 0), ...[...byNumber.keys()].map((n) => n + 1));
     const missing = this.complete ? 'no owner' : 'not here';
     this.partitions = Array.from({ length: all }, (_, n) => byNumber.get(n) ?? { partition: n, state: missing, absent: true });
+  }
+
+  /** A standby is said of the partition that it stands by; where nobody runs it, it is what there is. */
+  #learnStandbys(byNumber) {
+    for (const { instance, standbys = [] } of this.processes) {
+      for (const { partition, lag } of standbys) {
+        const one = byNumber.get(partition) ?? { partition, state: 'standby', absent: true };
+        byNumber.set(partition, { ...one, standbys: [...(one.standbys ?? []), { instance, lag }] });
+      }
+    }
+    for (const one of byNumber.values()) this.#learnRestore(one);
+  }
+
+  /** How far a restore has come: against the most that it was seen to have before it. */
+  #learnRestore(one) {
+    const left = one.restore_remaining ?? 0;
+    if (one.state !== 'restoring' || left === 0) return void this.#restores.delete(one.partition);
+    const total = Math.max(left, this.#restores.get(one.partition) ?? 0);
+    this.#restores.set(one.partition, total);
+    one.restore = { done: total - left, total };
   }
 
   #count(one) {

@@ -118,5 +118,7 @@ const restoreOf = (one) => {
 function whyOf(one) {
   if (one.problem) return one.problem;
   const restore = restoreOf(one);
-  return restore === null ? '' : `${short(restore.done)} of ${short(restore.total)} records`;
+  if (restore !== null) return `${short(restore.total - restore.done)} records to read`;
+  const standbys = (one.standbys ?? []).map(({ instance, lag }) => `${instance}${lag > 0 ? ` (${short(lag)} behind)` : ''}`);
+  return standbys.length === 0 ? '' : `standby: ${standbys.join(', ')}`;
 }
