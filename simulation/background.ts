@@ -83,6 +83,7 @@ export class BackgroundClient {
     let answered = false;
     scheduler.send(gateway.host, trip, () => {
       if (!gateway.ready) return;
+      const came = scheduler.now;
       const sent = gateway.outbox.send(
         {
           kind: 'heartbeat',
@@ -95,7 +96,7 @@ export class BackgroundClient {
         { traceparent: `00-${this.host.random.hex(16)}-${this.host.random.hex(8)}-01` },
       );
       sent.then(
-        () => this.#taken(seq, session, () => (answered = true), this.host.random.chance(path.loss)),
+        () => this.#taken(seq, session, came, this.host.random.chance(path.loss) ? null : () => (answered = true)),
         () => {},
       );
     });
@@ -104,18 +105,19 @@ export class BackgroundClient {
     });
   }
 
-  /** The log has it: the device is there for its ttl from now on. */
-  #taken(seq: number, session: number, answer: () => void, lost: boolean): void {
+  /** The log has it, since some time after it came to the gateway: the device is there for its ttl from then on. */
+  #taken(seq: number, session: number, came: number, answer: (() => void) | null): void {
     const { scheduler, truth, beats } = this.#world;
     const { user, device, path } = this.story;
-    if (!lost) scheduler.send(this.host, path.latency_ms, answer);
+    if (answer !== null) scheduler.send(this.host, path.latency_ms, answer);
     // An old one, or one sent again: it says nothing anew.
     if (seq !== this.#seq || session !== this.#session || this.#taken_seq === seq) return;
     this.#taken_seq = seq;
-    beats.note(device);
+    beats.note(device, came);
+    const left = came + this.#ttl - scheduler.now;
+    if (left <= 0) return;
     truth.there(user, device, this.#ttl);
     if (this.#lapse !== null) scheduler.cancel(this.#lapse);
-    const beaten = scheduler.now;
-    this.#lapse = scheduler.after(this.#world.host, this.#ttl, () => truth.gone(user, device, 'ttl', beaten));
+    this.#lapse = scheduler.after(this.#world.host, left, () => truth.gone(user, device, 'ttl', came));
   }
 }

@@ -9,12 +9,11 @@ export class Beats {
     this.#now = now;
   }
 
-  note(device: string): void {
-    const now = this.#now();
+  note(device: string, at = this.#now()): void {
     const times = this.#at.get(device);
-    if (times === undefined) this.#at.set(device, [now]);
+    if (times === undefined) this.#at.set(device, [at]);
     else {
-      times.push(now);
+      times.push(at);
       if (times.length > KEPT) times.shift();
     }
   }

@@ -1,9 +1,13 @@
 /**
- * When the servers were disturbed: from each fault's beginning to its end, and a while longer, until all has come to rest.
- * A fault of one gateway disturbs less than one of the log or the topology: it excuses no false offline.
+ * When the servers were disturbed: from each fault's beginning to its end, and a while longer, until all has come to rest. What
+ * it excuses depends on what was struck: a late detection is excused by each; false offline by none but a leap of the log's clock
+ * together with another fault, since then nobody knows what time it was.
  */
+export const struck = ['gateway', 'log', 'clock', 'topology'] as const;
+export type Struck = (typeof struck)[number];
+
 export class Disturbance {
-  readonly #spans: { readonly from: number; readonly to: number; readonly gateway: boolean }[] = [];
+  readonly #spans: { readonly from: number; readonly to: number; readonly what: Struck }[] = [];
   readonly #now: () => number;
 
   constructor(now: () => number) {
@@ -11,12 +15,18 @@ export class Disturbance {
   }
 
   /** From now on, for so long. */
-  add(for_ms: number, gateway: boolean): void {
-    this.#spans.push({ from: this.#now(), to: this.#now() + for_ms, gateway });
+  add(what: Struck, for_ms: number): void {
+    this.#spans.push({ from: this.#now(), to: this.#now() + for_ms, what });
   }
 
-  /** At any time in [since, now]; those of gateways count where they are asked for. */
-  touched(since: number, gateways: boolean): boolean {
-    return this.#spans.some(({ from, to, gateway }) => (gateways || !gateway) && from <= this.#now() && to >= since);
+  /** Whether one of these was under way at that time. */
+  during(time: number, what: Struck): boolean {
+    return this.#spans.some((span) => span.what === what && span.from <= time && time <= span.to);
+  }
+
+  /** Whether one of these was at any time in [since, now]. */
+  touched(since: number, ...what: readonly Struck[]): boolean {
+    const now = this.#now();
+    return this.#spans.some((span) => span.from <= now && span.to >= since && what.includes(span.what));
   }
 }

@@ -56,6 +56,8 @@ export class Figures {
   wrongBy: Record<string, number> = {};
   /** Detections that should have come, and did not. */
   missing = new Pair();
+  /** Said to be there again though gone, after offline had been said. */
+  flashes = new Pair();
   /** There, and gone again before it was ever said. */
   unsaid = new Pair();
   readonly detection: Record<Gone, Spread> = {
@@ -80,6 +82,9 @@ export class Figures {
   }
   fresh(ms: number, disturbed: boolean): void {
     (disturbed ? this.freshnessDisturbed : this.freshness).add(ms);
+  }
+  flashed(disturbed: boolean): void {
+    this.flashes.add(1, disturbed);
   }
   neverSaid(_ms: number, disturbed: boolean): void {
     this.unsaid.add(1, disturbed);

@@ -15,8 +15,8 @@ import type { Scheduler } from './scheduler.ts';
 
 const HOP_MS_MIN = 0.3;
 const HOP_MS_MORE = 2;
-/** How long a client tries before it gives a send up. */
-const REFUSED_MS = 500;
+/** How long a client of the log tries before it gives a call up: at most. */
+const REFUSED_MS_MAX = 700;
 const LOST_MS = 1_000;
 
 interface Membership {
@@ -182,7 +182,7 @@ export class Link implements Log {
     return new Promise((resolve, reject) => {
       const answer = (ms: number, settle: () => void): void => void this.#scheduler.send(this.#host, ms, settle);
       if (this.#scheduler.now < this.cutUntil) {
-        answer(REFUSED_MS, () => reject(unavailable(at)));
+        answer(this.#patience(), () => reject(unavailable(at)));
         return;
       }
       this.#onBroker(() => {
@@ -203,7 +203,7 @@ export class Link implements Log {
       lost = this.#broker.loses();
       return value;
     }).catch(async (error: unknown) => {
-      if (this.#isUnavailable(error)) await this.#nap(REFUSED_MS);
+      if (this.#isUnavailable(error)) await this.#nap(this.#patience());
       throw error;
     });
     if (!lost) return result;
@@ -221,6 +221,10 @@ export class Link implements Log {
 
   #onBroker(work: () => void, ms = 0): void {
     this.#scheduler.send(this.#broker.host, ms, work);
+  }
+
+  #patience(): number {
+    return REFUSED_MS_MAX * this.#host.random.next();
   }
 
   #hop(): number {

@@ -22,8 +22,8 @@ export type Fault =
   | { readonly fault: 'topology ends'; readonly at: number; readonly instance: number; readonly for_ms: number }
   | { readonly fault: 'topology stalls'; readonly at: number; readonly instance: number; readonly for_ms: number };
 
-/** About one a minute, one after the other or over each other. */
-const MEAN_MS = 60_000;
+/** About one in this time, one after the other or over each other. */
+const MEAN_MS = 40_000;
 
 export function tellFaults(
   random: Random,

@@ -141,8 +141,8 @@ function tellClient(index: number, { seed, users, ends_ms, loss, acts }: ClientO
 
 function tellActs(random: Random, kind: ClientStory['kind'], ends_ms: number): Act[] {
   const acts: Act[] = [];
-  // A restless one acts every minute or so, a calm one every ten.
-  const mean_ms = random.pick([40_000, 120_000, 400_000, 1_200_000]);
+  // A restless one acts every 20 s or so, a calm one every ten minutes.
+  const mean_ms = random.pick([15_000, 40_000, 120_000, 600_000]);
   for (let at = 5_000 + random.exponential(mean_ms); at < ends_ms; ) {
     const act = tellAct(random, kind, Math.round(at), ends_ms - at);
     acts.push(act);

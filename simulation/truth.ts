@@ -33,8 +33,10 @@ export interface UserTruth {
   readonly key: string;
   readonly devices: Map<string, DeviceTruth>;
   there: number;
-  /** What presence says, and since when. */
+  /** What presence says. */
   said: State;
+  /** Gone, and said so (perhaps taken back since). */
+  told: boolean;
   /** There, but said offline ever since: when it came. */
   awaited: number | null;
   /** There, and said offline after it had been said that they are there: since when. */
@@ -72,6 +74,7 @@ export class Truth {
     truth.there += 1;
     if (truth.there > 1) return;
     this.#closeAbsence(truth, now);
+    truth.told = false;
     truth.thereSince = now;
     truth.awaited = truth.said === 'offline' ? now : null;
   }
@@ -103,7 +106,7 @@ export class Truth {
     const truth = this.#user(user);
     truth.said = to;
     if (truth.there > 0) this.#saidWhileThere(truth, to, cause, now);
-    else if (to === 'offline') this.#detected(truth, now);
+    else this.#saidWhileGone(truth, to, now);
   }
 
   /** Ends all measuring, and says who is wrong now. */
@@ -143,7 +146,7 @@ export class Truth {
   #user(key: string): UserTruth {
     let truth = this.users.get(key);
     if (truth === undefined) {
-      truth = { key, devices: new Map(), there: 0, said: 'offline', awaited: null, wrongSince: null, thereSince: 0 };
+      truth = { key, devices: new Map(), there: 0, said: 'offline', told: true, awaited: null, wrongSince: null, thereSince: 0 };
       this.users.set(key, truth);
     }
     return truth;
@@ -174,9 +177,15 @@ export class Truth {
     truth.wrongSince = null;
   }
 
-  #detected(truth: UserTruth, now: number): void {
+  #saidWhileGone(truth: UserTruth, to: State, now: number): void {
     const device = this.#decider(truth);
     if (device === null) return;
+    if (to !== 'offline') {
+      if (truth.told) this.figures.flashed(this.#options.disturbed(device.since, true));
+      return;
+    }
+    if (truth.told) return;
+    truth.told = true;
     const from = device.why === 'ttl' ? device.since + device.ttl_ms : device.since;
     const disturbed = this.#options.disturbed(device.since, device.why !== 'gateway');
     this.figures.detected(device.why, Math.max(0, now - from), disturbed);
@@ -186,7 +195,7 @@ export class Truth {
   /** Back, without offline ever said: missed, where there was time enough to say it. */
   #closeAbsence(truth: UserTruth, now: number): void {
     const device = this.#decider(truth);
-    if (device === null || truth.said === 'offline' || device.since === now) return;
+    if (device === null || truth.told || device.since === now) return;
     const late = now - this.due(device);
     const disturbed = this.#options.disturbed(device.since, device.why !== 'gateway');
     if (late > LATE_MS) this.figures.missed(device.why, disturbed);

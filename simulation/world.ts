@@ -51,6 +51,8 @@ const REST_MS = 90_000;
 /** How long a fault of the log or the topology is felt. */
 const LOG_AFTER_MS = 10_000;
 const GATEWAY_AFTER_MS = 8_000;
+/** Within which a fault may still have a part in what is said. */
+const RECENT_MS = 15_000;
 /** Beats so shortly before or after a verdict are none of its business. */
 const NEAR_MS = 300;
 
@@ -96,7 +98,8 @@ export class World {
     this.truth = new Truth({
       now,
       ttl_ms: story.ttl_ms,
-      disturbed: (since, gateways) => this.#disturbance.touched(since, gateways),
+      disturbed: (since, gateways) =>
+        this.#disturbance.touched(since, 'log', 'clock', 'topology', ...(gateways ? (['gateway'] as const) : [])),
       lastBeat: (device) => this.beats.last(device),
       late: (detail) => this.breaks('detection', detail),
     });
@@ -172,11 +175,16 @@ export class World {
   #judgeOffline(diff: Diff): void {
     const user = this.truth.users.get(diff.user_id);
     const { now } = this.scheduler;
-    if (user === undefined || this.#disturbance.touched(now - 15_000, false)) return;
-    const at = diff.at - BEGAN_MS - this.#broker.offset_ms;
+    if (user === undefined) return;
+    const leapt = this.#disturbance.touched(now - RECENT_MS, 'clock');
+    if (leapt && this.#disturbance.touched(now - RECENT_MS, 'log', 'topology')) return;
+    // Where its clock has leapt, a stamp says nothing of when; but then the topology keeps up, and it is about now.
+    const at = leapt ? now : diff.at - BEGAN_MS - this.#broker.offset_ms;
     for (const [id, device] of user.devices) {
       const ttl = device.ttl_ms > 0 ? device.ttl_ms : this.story.ttl_ms;
       if (!device.there || device.since > at - ttl) continue;
+      // It came to another gateway while the log was out: whose word is written first is open.
+      if (this.#disturbance.during(device.since, 'log')) continue;
       const beat = this.beats.within(id, at - ttl + NEAR_MS, at - NEAR_MS);
       if (beat !== null)
         this.breaks(
@@ -196,7 +204,7 @@ export class World {
       case 'gateway stalls':
       case 'gateway is cut off':
         this.#unheard(fault.gateway);
-        this.#disturbance.add(fault.for_ms + GATEWAY_AFTER_MS, true);
+        this.#disturbance.add('gateway', fault.for_ms + GATEWAY_AFTER_MS);
         if (fault.fault === 'gateway stalls') this.#gateways[fault.gateway]?.stall(fault.for_ms);
         else this.#gateways[fault.gateway]?.cut(fault.for_ms);
         break;
@@ -211,7 +219,7 @@ export class World {
 
   #strikeTopology(fault: Extract<Fault, { fault: `topology ${string}` }>): void {
     const instance = this.#instances[fault.instance % this.#instances.length];
-    this.#disturbance.add(Math.max(fault.for_ms, SESSION_MS) + LOG_AFTER_MS, false);
+    this.#disturbance.add('topology', Math.max(fault.for_ms, SESSION_MS) + LOG_AFTER_MS);
     if (fault.fault === 'topology stalls') instance?.stall(fault.for_ms);
     else {
       instance?.kill();
@@ -222,7 +230,7 @@ export class World {
   #strikeLog(fault: Extract<Fault, { fault: `log ${string}` }>): void {
     const broker = this.#broker;
     const until = this.scheduler.now + ('for_ms' in fault ? fault.for_ms : 0);
-    this.#disturbance.add(('for_ms' in fault ? fault.for_ms : 0) + LOG_AFTER_MS, false);
+    this.#disturbance.add(fault.fault === 'log leaps' ? 'clock' : 'log', ('for_ms' in fault ? fault.for_ms : 0) + LOG_AFTER_MS);
     if (fault.fault === 'log stalls') broker.host.stalledUntil = Math.max(broker.host.stalledUntil, until);
     else if (fault.fault === 'log refuses') broker.refusingUntil = Math.max(broker.refusingUntil, until);
     else if (fault.fault === 'log loses answers') broker.losing = { until, share: fault.share };
@@ -233,7 +241,7 @@ export class World {
   #endGateway({ gateway: index, how, for_ms }: Extract<Fault, { fault: 'gateway ends' }>): void {
     const gateway = this.#gateways[index];
     if (gateway?.serving == null) return;
-    this.#disturbance.add(for_ms + GATEWAY_AFTER_MS, true);
+    this.#disturbance.add('gateway', for_ms + GATEWAY_AFTER_MS);
     if (how === 'restart') gateway.shutDown();
     else {
       this.#unheard(index);
