@@ -26,9 +26,13 @@ const target = (partition: number, over: Partial<Target> = {}): Target => {
 const brokerNow = (): number => Date.now() + SKEW_MS;
 
 async function setUp(
-  options: { readonly idleTick_ms?: number; readonly send?: (producer: LogProducer) => LogProducer['send'] } = {},
+  options: {
+    readonly idleTick_ms?: number;
+    readonly send?: (producer: LogProducer) => LogProducer['send'];
+    readonly log?: Log;
+  } = {},
 ) {
-  const log = await createEmbeddedLog({ now: brokerNow });
+  const log = options.log ?? (await createEmbeddedLog({ now: brokerNow }));
   await log.ensureTopics([{ name: topic, partitions: 4, cleanup: 'delete' }]);
   const producer = await log.producer();
   const sends: (readonly TopicRecords[])[] = [];
@@ -68,6 +72,21 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 }
 
 describe('The ticker', () => {
+  test("a broker's clock that was set forwards, as another's record shows, is found out within the pause after which time is moved on", async () => {
+    let leapt = 0;
+    const log = await createEmbeddedLog({ now: () => brokerNow() + leapt });
+    const { ticker } = await setUp({ idleTick_ms: 20, log });
+    const one = target(2, { stamp: brokerNow() });
+    ticker.add(one);
+    await until(async () => (await stampsOf(log, 2)).length === 1); // The first tick measures the clock.
+    leapt = 3_600_000;
+    // A record that somebody else wrote after the leap has been read, and what waits is due soon after it.
+    Object.assign(one, { position: 1, stamp: brokerNow() + leapt, next: brokerNow() + leapt + 50 });
+    ticker.changed(2);
+    await until(async () => (await stampsOf(log, 2)).length === 2);
+    expect((await stampsOf(log, 2))[1]).toBeGreaterThan(brokerNow() + leapt - 60_000);
+  });
+
   test("writes the tick of a deadline once the broker's clock has reached it, never before, and one is enough", async () => {
     const { log, ticker } = await setUp();
     const one = target(2, { stamp: brokerNow() });

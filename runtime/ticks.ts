@@ -3,7 +3,7 @@
  *
  * A tick is due when the broker's clock (broker-clock.ts) has surely reached the partition's next deadline
  * (a timer, or the end of a cut that touched somebody), or when nothing has moved the partition's time for
- * `idleTick_ms`. It must not land before the deadline: that would cost another round; so it is sent at the latest
+ * `idleTick_ms`, by the broker's clock or by ours: a broker whose clock was set forwards is found out by the second. It must not land before the deadline: that would cost another round; so it is sent at the latest
  * local time at which the broker's clock can reach it, which is a round trip's half late at worst.
  *
  * **One tick in flight per partition**: none is written until the last one has been read back, whatever lies
@@ -54,6 +54,8 @@ interface Entry {
   readonly clock: BrokerClock;
   /** The offset of the tick in flight, and when it is given up. */
   inFlight: { readonly offset: number; readonly until: number } | null;
+  /** The partition's time as last seen, and since when (ours). */
+  seen: { readonly stamp: number; readonly at: number };
 }
 
 type Reason = 'due' | 'idle';
@@ -94,7 +96,8 @@ export class Ticker {
 
   add(target: TickTarget): void {
     const known = this.entries.get(target.partition);
-    this.entries.set(target.partition, { target, clock: known?.clock ?? new BrokerClock(), inFlight: null });
+    const seen = { stamp: target.stamp, at: this.now() };
+    this.entries.set(target.partition, { target, clock: known?.clock ?? new BrokerClock(), inFlight: null, seen });
     this.changed(target.partition);
   }
 
@@ -126,7 +129,9 @@ export class Ticker {
     if (!target.ticking) return { at: Number.POSITIVE_INFINITY, reason: 'idle' };
     if (inFlight !== null && target.position <= inFlight.offset && now < inFlight.until)
       return { at: inFlight.until, reason: 'idle' };
-    const idle = clock.surelyReached(target.stamp + this.options.idleTick_ms, now);
+    if (entry.seen.stamp !== target.stamp) entry.seen = { stamp: target.stamp, at: now };
+    const { idleTick_ms } = this.options;
+    const idle = Math.min(clock.surelyReached(target.stamp + idleTick_ms, now), entry.seen.at + idleTick_ms);
     const due = target.due();
     if (due === null) return { at: idle, reason: 'idle' };
     const reached = clock.surelyReached(due, now);
