@@ -7,11 +7,11 @@ import type { PresenceWiring } from '../replay/wiring.ts';
 import { runTopology } from '../runtime/runner.ts';
 import type { Broker } from './broker.ts';
 import type { Host } from './host.ts';
-import { Link } from './link.ts';
+import { Link, SESSION_MS } from './link.ts';
 import type { Scheduler } from './scheduler.ts';
 
-/** As Kafka's default is in these clients. */
-export const SESSION_MS = 6_000;
+export { SESSION_MS };
+
 const GROUP = 'presence.topology';
 
 export interface InstanceOptions {

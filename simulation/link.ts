@@ -18,6 +18,9 @@ const HOP_MS_MORE = 2;
 /** How long a client of the log tries before it gives a call up: at most. */
 const REFUSED_MS_MAX = 700;
 const LOST_MS = 1_000;
+const REJOIN_MS = 200;
+/** As Kafka's default is in these clients. */
+export const SESSION_MS = 6_000;
 
 interface Membership {
   readonly options: GroupOptions;
@@ -110,7 +113,10 @@ export class Link implements Log {
       },
       close: () => {
         membership.closed = true;
-        return this.#call('leave', async () => membership.inner?.close());
+        // Whoever cannot say that they leave are given up once their session is over.
+        return this.#call('leave', async () => membership.inner?.close()).catch(() => {
+          this.#scheduler.after(this.#broker.host, SESSION_MS, () => this.#drop(membership));
+        });
       },
     };
   }
@@ -124,7 +130,7 @@ export class Link implements Log {
       this.#drop(membership);
       if (!this.#host.alive) continue;
       this.#scheduler.send(this.#host, HOP_MS_MIN, () => {
-        void Promise.resolve(options.onRevoked?.(lost)).then(() => this.#call('consume', () => this.#join(membership)));
+        void Promise.resolve(options.onRevoked?.(lost)).then(() => this.#rejoin(membership));
       });
     }
   }
@@ -145,6 +151,18 @@ export class Link implements Log {
     });
   }
 
+  /** Until it is in again, or is closed. */
+  async #rejoin(membership: Membership): Promise<void> {
+    while (!membership.closed) {
+      const joined = await this.#call('consume', () => this.#join(membership)).then(
+        () => true,
+        () => false,
+      );
+      if (joined) return;
+      await this.#nap(REJOIN_MS);
+    }
+  }
+
   async #join(membership: Membership): Promise<void> {
     membership.term += 1;
     const { options, term, inHand } = membership;
@@ -156,6 +174,8 @@ export class Link implements Log {
       onRevoked: async (partitions) => (mine() ? this.#handOver(async () => options.onRevoked?.(partitions), inHand) : undefined),
       onBatch: async (batch) => (mine() ? this.#handOver(() => options.onBatch(batch), inHand) : undefined),
     });
+    // It was closed on its way in.
+    if (membership.closed) await membership.inner?.close();
   }
 
   /** From the broker to the host and back; resolves at the broker. */
