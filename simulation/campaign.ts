@@ -1,0 +1,141 @@
+/**
+ * Many seeds, shared out to worker processes. What each left is a line of a file, where one is named: a campaign that is
+ * stopped goes on where it was, as long as it is asked for the same worlds. It stops at the first seed that breaks.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Figures } from './figures.ts';
+import type { Broken } from './invariants.ts';
+import { addFigures, type FiguresJson } from './report.ts';
+import type { StoryOptions } from './story.ts';
+
+export interface Task {
+  readonly options: StoryOptions;
+}
+
+/** What became of a seed. */
+export interface Verdict {
+  readonly seed: number;
+  readonly broken: Broken | null;
+  readonly hash: number;
+  readonly events: number;
+  readonly cpu_ms: number;
+  readonly signals: number;
+  readonly diffs: number;
+  /** Signals dropped as repeats, by their ordinal. */
+  readonly repeated: number;
+  readonly figures: FiguresJson;
+}
+
+export interface CampaignOptions {
+  readonly seeds: readonly number[];
+  /** All but the seed. */
+  readonly world: Omit<StoryOptions, 'seed'>;
+  readonly workers: number;
+  /** Where verdicts are kept: made if it is not there. */
+  readonly file?: string;
+  readonly onVerdict?: (verdict: Verdict, done: number) => void;
+}
+
+export interface CampaignResult {
+  readonly played: number;
+  /** Of them, those that the file had already. */
+  readonly known: number;
+  readonly broken: Verdict | null;
+  readonly figures: Figures;
+  readonly totals: {
+    readonly events: number;
+    readonly cpu_ms: number;
+    readonly signals: number;
+    readonly diffs: number;
+    readonly repeated: number;
+  };
+  /** Of all hashes, by seed: the same worlds give the same. */
+  readonly digest: string;
+}
+
+export async function campaign(options: CampaignOptions): Promise<CampaignResult> {
+  const sum = new Sum();
+  const of = JSON.stringify(options.world);
+  for (const verdict of knownVerdicts(options.file, of, options.seeds)) sum.add(verdict);
+  const known = sum.played;
+  const left = options.seeds.filter((seed) => !sum.has(seed));
+  const workers = Math.min(options.workers, left.length);
+  await Promise.all(
+    Array.from({ length: workers }, () =>
+      work(options, left, sum, (verdict) => {
+        sum.add(verdict);
+        if (options.file !== undefined) appendFileSync(options.file, `${JSON.stringify({ of, ...verdict })}\n`);
+        options.onVerdict?.(verdict, sum.played);
+      }),
+    ),
+  );
+  return sum.result(known);
+}
+
+/** One worker: takes seeds from those left until none is, or one is broken. */
+async function work(options: CampaignOptions, left: number[], sum: Sum, take: (verdict: Verdict) => void): Promise<void> {
+  const execArgv = ['--import', import.meta.resolve('tsx')];
+  const worker = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), { execArgv });
+  try {
+    for (let seed = left.shift(); seed !== undefined && sum.broken === null; seed = left.shift()) {
+      take(await ask(worker, { options: { ...options.world, seed } }));
+    }
+  } finally {
+    worker.kill();
+  }
+}
+
+function ask(worker: ChildProcess, task: Task): Promise<Verdict> {
+  return new Promise((resolve, reject) => {
+    const ended = (code: number | null): void => reject(new Error(`The worker of seed ${task.options.seed} ended (${code}).`));
+    worker.once('exit', ended);
+    worker.once('message', (verdict: Verdict) => {
+      worker.off('exit', ended);
+      resolve(verdict);
+    });
+    worker.send(task);
+  });
+}
+
+function knownVerdicts(file: string | undefined, of: string, seeds: readonly number[]): Verdict[] {
+  if (file === undefined || !existsSync(file)) return [];
+  const wanted = new Set(seeds);
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line.endsWith('}')) // a torn last line is played again
+    .map((line) => JSON.parse(line) as Verdict & { readonly of: string })
+    .filter((verdict) => verdict.of === of && wanted.has(verdict.seed) && verdict.broken === null);
+}
+
+class Sum {
+  readonly figures = new Figures();
+  readonly #hashes = new Map<number, number>();
+  readonly #totals = { events: 0, cpu_ms: 0, signals: 0, diffs: 0, repeated: 0 };
+  broken: Verdict | null = null;
+
+  get played(): number {
+    return this.#hashes.size;
+  }
+
+  has(seed: number): boolean {
+    return this.#hashes.has(seed);
+  }
+
+  add(verdict: Verdict): void {
+    if (this.has(verdict.seed)) return;
+    this.#hashes.set(verdict.seed, verdict.hash);
+    for (const name of ['events', 'cpu_ms', 'signals', 'diffs', 'repeated'] as const) this.#totals[name] += verdict[name];
+    addFigures(this.figures, verdict.figures);
+    if (verdict.broken !== null) this.broken ??= verdict;
+  }
+
+  result(known: number): CampaignResult {
+    const bySeed = [...this.#hashes].sort((a, b) => a[0] - b[0]);
+    const digest = createHash('sha256').update(JSON.stringify(bySeed)).digest('hex').slice(0, 16);
+    const { figures, broken, played } = this;
+    return { played, known, broken, figures, totals: this.#totals, digest };
+  }
+}
