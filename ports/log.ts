@@ -14,6 +14,10 @@ export interface LogRecord {
   /** null is a tombstone. */
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, Buffer>>;
+  /** Where the value lies in a larger buffer, for who reads it there: making a view costs more than reading a small value. */
+  readonly valueIn?: Buffer;
+  readonly valueFrom?: number;
+  readonly valueTo?: number;
 }
 
 /** Some records of one partition, at least one, in order. Offsets may have gaps (transaction markers, compaction). */

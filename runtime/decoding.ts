@@ -2,6 +2,7 @@
 import { PresenceError } from '../base/errors.ts';
 import type { LogRecord } from '../ports/log.ts';
 import type { Input } from '../processors/stage.ts';
+import { schemaIdOf, type ValueCodec } from '../schemas/codec.ts';
 import type { DeadLetter } from './dead-letters.ts';
 import type { TopologyCodecs } from './wiring.ts';
 
@@ -42,15 +43,36 @@ export async function decodeInputs<I>(
   return { inputs, dead };
 }
 
-function decodeInput<I>(codec: { decode(bytes: Buffer): I }, record: LogRecord): Input<I> {
-  if (record.value === null) {
-    throw new PresenceError('UNDECODABLE', 'The record has no value.', { at: `offset ${record.offset}`, retriable: false });
+function decodeInput<I>(codec: Pick<ValueCodec<I>, 'decode' | 'decodeIn'>, record: LogRecord): Input<I> {
+  const { valueIn, valueFrom = 0, valueTo = -1 } = record;
+  let value: I;
+  if (valueIn !== undefined && valueTo >= valueFrom && codec.decodeIn !== undefined)
+    value = codec.decodeIn(valueIn, valueFrom, valueTo);
+  else {
+    const bytes = record.value;
+    if (bytes === null) {
+      throw new PresenceError('UNDECODABLE', 'The record has no value.', { at: `offset ${record.offset}`, retriable: false });
+    }
+    value = codec.decode(bytes);
   }
-  const input = { offset: record.offset, stamp: record.timestamp, value: codec.decode(record.value) };
-  const traceparent = record.headers.traceparent;
-  return traceparent === undefined ? input : { ...input, traceparent: traceparent.toString('latin1') };
+  const { traceparent } = record.headers;
+  return traceparent === undefined
+    ? { offset: record.offset, stamp: record.timestamp, value }
+    : { offset: record.offset, stamp: record.timestamp, value, traceparent: traceparent.toString('latin1') };
 }
 
-export function* valuesOf(records: readonly LogRecord[]): Iterable<Buffer | null> {
-  for (const record of records) yield record.value;
+/** Of each schema's values in a row the first: what `prepare` must see. */
+export function valuesOf(records: readonly LogRecord[]): readonly (Buffer | null)[] {
+  const values: (Buffer | null)[] = [];
+  let last = -1;
+  for (const record of records) {
+    const { valueIn, valueFrom = 0, valueTo = -1 } = record;
+    const id = valueIn === undefined ? idOf(record.value) : schemaIdOf(valueIn, valueFrom, valueTo);
+    if (id === last || id < 0) continue;
+    last = id;
+    values.push(record.value);
+  }
+  return values;
 }
+
+const idOf = (value: Buffer | null): number => (value === null ? -1 : schemaIdOf(value));

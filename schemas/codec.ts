@@ -14,6 +14,7 @@ import type { SchemaRegistry } from '../ports/schema-registry.ts';
 import { avroType, readSchema, type SchemaName, schemaNames } from './avsc.ts';
 import type { Delivery, Diff, Interest, PartitionState, Signal, UserState } from './generated.ts';
 import { checkSignal } from './signal.ts';
+import { SignalReader } from './signal-reader.ts';
 import { subjects } from './topics.ts';
 
 export interface ValueCodec<T> {
@@ -21,6 +22,8 @@ export interface ValueCodec<T> {
   encode(value: T): Buffer;
   /** Throws UNDECODABLE. The writer's schema must be known: see `Codecs.prepare`. */
   decode(bytes: Buffer): T;
+  /** The same of the bytes in [from, to): for who reads many values out of one buffer. */
+  decodeIn?(buffer: Buffer, from: number, to: number): T;
 }
 
 export interface Codecs {
@@ -57,17 +60,10 @@ export async function createCodecs(options: CodecOptions): Promise<Codecs> {
     types.set(name, writers.add(id, schema));
   }
   const codec = <T>(name: SchemaName): AvroCodec<T> => new AvroCodec<T>(name, ids.get(name)!, types.get(name)!, writers);
-  const signal = codec<Signal>('Signal');
+  // A reader by hand knows today's schema alone.
+  const own = options.schemas?.Signal === undefined ? ids.get('Signal')! : -1;
   return {
-    signal: {
-      encode: (value) => signal.encode(value),
-      decode: (bytes) => {
-        const value = signal.decode(bytes);
-        const faults = checkSignal(value);
-        if (faults !== null) throw undecodable('Signal', faults);
-        return value;
-      },
-    },
+    signal: new SignalCodec(codec<Signal>('Signal'), own),
     userState: codec<UserState>('UserState'),
     partitionState: codec<PartitionState>('PartitionState'),
     diff: codec<Diff>('Diff'),
@@ -83,8 +79,9 @@ function undecodable(at: string, message: string, cause?: unknown): PresenceErro
   return new PresenceError('UNDECODABLE', `${at}: ${message}`, { at, retriable: false, cause });
 }
 
-/** The id in the header; -1 where there is no such header. */
-const idOf = (bytes: Buffer): number => (bytes.length >= HEADER && bytes[0] === 0 ? bytes.readUInt32BE(1) : -1);
+/** The schema's id in the header of the value in [from, to); -1 where there is no such header. */
+export const schemaIdOf = (bytes: Buffer, from = 0, to = bytes.length): number =>
+  to - from >= HEADER && bytes[from] === 0 ? bytes.readUInt32BE(from + 1) : -1;
 
 /** Ids remembered as unknown; at the limit all are forgotten and asked again, so that garbage cannot fill the memory. */
 export const UNKNOWN_IDS_MAX = 10_000;
@@ -121,7 +118,7 @@ class WriterSchemas {
     let last = -1;
     for (const value of values) {
       if (value === null) continue;
-      const id = idOf(value);
+      const id = schemaIdOf(value);
       if (id === last || id < 0) continue;
       last = id;
       if (!this.#types.has(id) && !this.#unknown.has(id)) (missing ??= new Set()).add(id);
@@ -186,7 +183,7 @@ class AvroCodec<T> implements ValueCodec<T> {
   }
 
   decode(bytes: Buffer): T {
-    const id = idOf(bytes);
+    const id = schemaIdOf(bytes);
     if (id < 0) throw undecodable(this.#name, 'not in Confluent wire format (a zero byte and a schema id)');
     const resolver = this.#resolvers.has(id) ? this.#resolvers.get(id) : this.#resolve(id);
     let decoded: { value: unknown; offset: number };
@@ -227,6 +224,35 @@ class AvroCodec<T> implements ValueCodec<T> {
       retriable: false,
       cause,
     });
+  }
+}
+
+/** Checks what it decodes, and reads what is written with today's schema (`own`, its id) by hand. */
+class SignalCodec implements ValueCodec<Signal> {
+  readonly #codec: AvroCodec<Signal>;
+  readonly #own: number;
+  readonly #reader = new SignalReader();
+
+  constructor(codec: AvroCodec<Signal>, own: number) {
+    this.#codec = codec;
+    this.#own = own;
+  }
+
+  encode(value: Signal): Buffer {
+    return this.#codec.encode(value);
+  }
+
+  decode(bytes: Buffer): Signal {
+    return this.decodeIn(bytes, 0, bytes.length);
+  }
+
+  decodeIn(buffer: Buffer, from: number, to: number): Signal {
+    const readable = to - from >= HEADER && buffer[from] === 0 && buffer.readUInt32BE(from + 1) === this.#own;
+    const read = readable ? this.#reader.read(buffer, from + HEADER, to) : null;
+    const value = read ?? this.#codec.decode(buffer.subarray(from, to));
+    const faults = checkSignal(value);
+    if (faults !== null) throw undecodable('Signal', faults);
+    return value;
   }
 }
 

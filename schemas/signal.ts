@@ -39,7 +39,22 @@ export const signal = (draft: SignalDraft): Signal => ({ ...blank, ...draft });
 
 /** contract.md: user_id, device_id, session_id; ours (gateways, connections, overrides) keep to it too. */
 export const ID_PATTERN = /^[A-Za-z0-9._:@|+=-]{1,128}$/;
-const KEY_PATTERN = /^(?:[A-Za-z0-9._:@|+=-]{1,128}\/)?[A-Za-z0-9._:@|+=-]{1,128}$/;
+const ID_LENGTH_MAX = 128;
+const inIds = Uint8Array.from({ length: 128 }, (_, code) => (ID_PATTERN.test(String.fromCharCode(code)) ? 1 : 0));
+
+/** The same as the pattern, on part of a text; several times as fast. */
+function isId(text: string, from = 0): boolean {
+  const { length } = text;
+  if (length === from || length - from > ID_LENGTH_MAX) return false;
+  for (let i = from; i < length; i += 1) if (inIds[text.charCodeAt(i)] !== 1) return false;
+  return true;
+}
+
+/** user_id, or tenant/user_id. */
+function isKey(text: string): boolean {
+  const slash = text.indexOf('/');
+  return slash < 0 ? isId(text) : isId(text.slice(0, slash)) && isId(text, slash + 1);
+}
 
 type Check = (signal: Signal, faults: string[]) => void;
 type TextField = 'device_id' | 'session_id' | 'connection_id' | 'gateway_id' | 'override_id';
@@ -64,8 +79,7 @@ const ids =
     for (const field of fields) {
       const value = signal[field];
       if (value === null || value === '') faults.push(`${field} is missing`);
-      else if (!ID_PATTERN.test(value))
-        faults.push(`${field} ${describe(value)} is not 1 to 128 characters of A-Z a-z 0-9 . _ : @ | + = -`);
+      else if (!isId(value)) faults.push(`${field} ${describe(value)} is not 1 to 128 characters of A-Z a-z 0-9 . _ : @ | + = -`);
     }
   };
 
@@ -86,8 +100,7 @@ const wholeIfThere =
   };
 
 const user: Check = (signal, faults) => {
-  if (!KEY_PATTERN.test(signal.user_id))
-    faults.push(`user_id ${describe(signal.user_id)} is not a user's key (user_id or tenant/user_id)`);
+  if (!isKey(signal.user_id)) faults.push(`user_id ${describe(signal.user_id)} is not a user's key (user_id or tenant/user_id)`);
 };
 
 const noUser: Check = (signal, faults) => {
@@ -137,8 +150,29 @@ const checks: Readonly<Record<SignalKind, readonly Check[]>> = {
   cut: [noUser, whole('epoch', 1)],
 };
 
+const isWhole = (value: number | null, min: number): boolean => value !== null && value >= min && Number.isSafeInteger(value);
+const isIdThere = (value: string | null): boolean => value !== null && isId(value);
+
+/** A heartbeat without fault, which nearly every signal is: the checks of its kind at once, without a list of faults. */
+function isSound(signal: Signal): boolean {
+  const { connection_id, ttl_ms } = signal;
+  const spoken = connection_id === null ? isWhole(ttl_ms, 1) : isId(connection_id) && isId(signal.gateway_id) && ttl_ms === null;
+  return (
+    spoken &&
+    isKey(signal.user_id) &&
+    isIdThere(signal.device_id) &&
+    isIdThere(signal.session_id) &&
+    isWhole(signal.seq, 0) &&
+    isWhole(signal.ordinal, 0) &&
+    isWhole(signal.received_at, 0) &&
+    signal.state !== 'invisible' &&
+    signal.source !== 'manual'
+  );
+}
+
 /** What is wrong with a signal, all of it in one message; null if nothing is. */
 export function checkSignal(signal: Signal): string | null {
+  if (signal.kind === 'heartbeat' && isSound(signal)) return null;
   const faults: string[] = [];
   for (const check of always) check(signal, faults);
   for (const check of checks[signal.kind]) check(signal, faults);

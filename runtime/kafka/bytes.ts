@@ -43,14 +43,24 @@ export class ByteReader {
   }
   /** Zigzag; exact to 53 bits. */
   varint(): number {
-    let value = 0;
-    let scale = 1;
-    for (;;) {
-      const byte = this.buffer[this.at] as number;
+    const { buffer } = this;
+    let byte = buffer[this.at] as number;
+    this.at += 1;
+    if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1);
+    // Up to 28 bits, which is nearly every one, by shifts.
+    let value = byte & 0x7f;
+    let shift = 7;
+    while (byte >= 0x80 && shift < 28) {
+      byte = buffer[this.at] as number;
+      this.at += 1;
+      value |= (byte & 0x7f) << shift;
+      shift += 7;
+    }
+    if (byte < 0x80) return (value >>> 1) ^ -(value & 1);
+    for (let scale = 0x1000_0000; byte >= 0x80; scale *= 0x80) {
+      byte = buffer[this.at] as number;
       this.at += 1;
       value += (byte & 0x7f) * scale;
-      if (byte < 0x80) break;
-      scale *= 128;
     }
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }

@@ -6,9 +6,10 @@
  * One fetch is outstanding per broker; it asks for every partition whose queue has room, and waits at the broker
  * for up to 100 ms for something to come. What came is queued by partition, so a slow partition neither holds up the
  * others nor is left out of the next fetch (kafkajs's consumer does both: its next fetch waits for the slowest batch
- * of the last one). A queue takes no more once it holds `queueBytesMax`: then the partition is left out until it is read.
+ * of the last one). A queue takes no more once it holds `QUEUE_BYTES`: then the partition is left out until it is read.
  *
- * Memory: a partition holds at most `queueBytesMax` and one fetch (1 MiB) beyond, and the batch being read.
+ * Memory: a partition holds at most `QUEUE_BYTES` and one fetch (1 MiB) beyond, and the batch being read. What waits is bytes as
+ * they came; records are made of them when their turn has come, so that a backlog is not a heap of objects.
  * Nothing ends a fetcher but `close`: it asks again after any error, until it is answered.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,7 +18,7 @@ import type { LogBatch, TopicPartition } from '../../ports/log.ts';
 import type { Client, Connection } from './client.ts';
 import { typeOf } from './errors.ts';
 import { protocolError } from './internals.ts';
-import { decodeRecords } from './record-batch.ts';
+import { decodeRecords, endOf } from './record-batch.ts';
 import { type FetchAnswer, fetch } from './requests.ts';
 
 const MAX_WAIT_MS = 100;
@@ -41,9 +42,10 @@ const waiting = gauge(
   'Bytes fetched from Kafka that wait for their reader, all partitions together.',
 );
 
-interface Queued {
-  readonly batch: LogBatch;
-  readonly bytes: number;
+/** What a fetch brought of a partition, from an offset on. */
+interface Fetched {
+  readonly answer: FetchAnswer;
+  readonly from: number;
 }
 
 /** One partition being read. */
@@ -56,7 +58,7 @@ export class Source {
   position: number;
   /** Raised by a seek: what was fetched before it is dropped. */
   #turn = 0;
-  #queue: Queued[] = [];
+  #queue: Fetched[] = [];
   #queueBytes = 0;
   #running: Promise<void> | null = null;
   #active = false;
@@ -102,11 +104,11 @@ export class Source {
     await this.#running;
   }
 
-  /** `batch` follows what came before, or holds no records and only moves the position. */
-  take(batch: LogBatch, bytes: number): void {
-    this.position = batch.nextOffset;
-    this.#queue.push({ batch, bytes });
-    this.#weigh(bytes);
+  /** It follows what came before; it may hold nothing to be read, and only move the position to `nextOffset`. */
+  take(fetched: Fetched, nextOffset: number): void {
+    this.position = nextOffset;
+    this.#queue.push(fetched);
+    this.#weigh(fetched.answer.data.length);
     this.#running ??= this.#run().finally(() => {
       this.#running = null;
     });
@@ -126,28 +128,30 @@ export class Source {
     while (!this.stopped) {
       const next = this.#queue.shift();
       if (next === undefined) return;
-      this.#weigh(-next.bytes);
-      if (next.bytes > 0) this.#fetcher.wake();
+      this.#weigh(-next.answer.data.length);
+      this.#fetcher.wake();
       const turn = this.#turn;
-      await this.#hand(next.batch);
-      if (turn === this.#turn && !this.stopped) this.#options.onPosition?.(next.batch.nextOffset);
+      const nextOffset = await this.#hand(next);
+      if (turn === this.#turn && !this.stopped && nextOffset !== null) this.#options.onPosition?.(nextOffset);
     }
   }
 
-  /** Again and again until it is taken, or no longer ours to give. */
-  async #hand(batch: LogBatch): Promise<void> {
+  /** Again and again until it is taken, or no longer ours to give. The offset behind it. */
+  async #hand({ answer, from }: Fetched): Promise<number | null> {
     const turn = this.#turn;
-    while (batch.records.length > 0 && !this.stopped && turn === this.#turn) {
+    while (!this.stopped && turn === this.#turn) {
       try {
-        return await this.#options.onBatch(batch);
+        const batch = await readAnswer(answer, from);
+        if (batch !== null && batch.records.length > 0) await this.#options.onBatch(batch);
+        return batch?.nextOffset ?? null;
       } catch (error) {
-        if (this.stopped) return;
-        const { topic, partition, records } = batch;
-        const fields = { error, topic, partition, offset: records[0]?.offset };
+        if (this.stopped) return null;
+        const fields = { error, topic: this.topic, partition: this.partition, offset: from };
         this.#fetcher.client.logger.warn(fields, 'A batch was refused; it is handed over again.');
         await sleep(REDELIVERY_PAUSE_MS);
       }
     }
+    return null;
   }
 }
 
@@ -241,8 +245,8 @@ export class Fetcher {
         else if (current()) await this.#reset(source, answer);
         continue;
       }
-      const batch = await readAnswer(answer, offset);
-      if (batch !== null && current()) source.take(batch, answer.data.length);
+      const nextOffset = endOf(answer.data);
+      if (nextOffset !== null && nextOffset > offset && current()) source.take({ answer, from: offset }, nextOffset);
     }
     if (failed !== null) throw failed;
   }

@@ -57,6 +57,17 @@ function nextHeader(reader: ByteReader): BatchHeader | null {
   return { baseOffset, lastOffset, attributes, baseTimestamp, maxTimestamp, producerId, end };
 }
 
+/** The offset after the last whole batch; null where there is none. */
+export function endOf(data: Buffer): number | null {
+  let nextOffset: number | null = null;
+  const reader = new ByteReader(data);
+  for (let header = nextHeader(reader); header !== null; header = nextHeader(reader)) {
+    nextOffset = header.lastOffset + 1;
+    reader.at = header.end;
+  }
+  return nextOffset;
+}
+
 /**
  * The committed records in `data` from `from` on. A batch cut off at the end is left for the next fetch.
  * Keys and values are views of `data`: who keeps one for long copies it.
@@ -95,24 +106,57 @@ export async function decodeRecords(data: Buffer, from: number, aborted: readonl
 
 const noHeaders: Readonly<Record<string, Buffer>> = Object.freeze({});
 
+/** A record where it lies: a view of key or value is made when it is asked for, as most readers want the one or the other. */
+class FetchedRecord implements LogRecord {
+  readonly valueIn: Buffer;
+  offset = 0;
+  timestamp = 0;
+  headers = noHeaders;
+  keyFrom = 0;
+  /** Below `keyFrom` for none; the same of the value. */
+  keyTo = -1;
+  valueFrom = 0;
+  valueTo = -1;
+
+  constructor(buffer: Buffer) {
+    this.valueIn = buffer;
+  }
+
+  get key(): Buffer | null {
+    return this.keyTo < this.keyFrom ? null : this.valueIn.subarray(this.keyFrom, this.keyTo);
+  }
+  get value(): Buffer | null {
+    return this.valueTo < this.valueFrom ? null : this.valueIn.subarray(this.valueFrom, this.valueTo);
+  }
+}
+
 function decodeRecord(reader: ByteReader, baseOffset: number, baseTimestamp: number, stamp: number | null): LogRecord {
+  const record = new FetchedRecord(reader.buffer);
   reader.varint(); // length
   reader.at += 1; // attributes, none are defined
   const timestampDelta = reader.varint();
-  const offset = baseOffset + reader.varint();
-  const key = reader.varbytes();
-  const value = reader.varbytes();
-  const count = reader.varint();
-  let headers = noHeaders;
-  if (count > 0) {
-    const read: Record<string, Buffer> = {};
-    for (let i = 0; i < count; i += 1) {
-      const name = (reader.varbytes() ?? Buffer.alloc(0)).toString();
-      read[name] = reader.varbytes() ?? Buffer.alloc(0);
-    }
-    headers = read;
+  record.timestamp = stamp ?? baseTimestamp + timestampDelta;
+  record.offset = baseOffset + reader.varint();
+  const keyLength = reader.varint();
+  record.keyFrom = reader.at;
+  record.keyTo = reader.at + keyLength;
+  if (keyLength > 0) reader.at += keyLength;
+  const valueLength = reader.varint();
+  record.valueFrom = reader.at;
+  record.valueTo = reader.at + valueLength;
+  if (valueLength > 0) reader.at += valueLength;
+  const headers = reader.varint();
+  if (headers > 0) record.headers = decodeHeaders(reader, headers);
+  return record;
+}
+
+function decodeHeaders(reader: ByteReader, count: number): Readonly<Record<string, Buffer>> {
+  const headers: Record<string, Buffer> = {};
+  for (let i = 0; i < count; i += 1) {
+    const name = (reader.varbytes() ?? Buffer.alloc(0)).toString();
+    headers[name] = reader.varbytes() ?? Buffer.alloc(0);
   }
-  return { offset, timestamp: stamp ?? baseTimestamp + timestampDelta, key, value, headers };
+  return headers;
 }
 
 /** How a producer's transaction ends in these batches, at `from` or later; null: not in here. And where to look on. */
