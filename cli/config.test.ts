@@ -28,6 +28,8 @@ describe('settings', () => {
       fanout: 'broadcast',
       kafkaSsl: 'false',
       topologyUrls: [],
+      standbyReplicas: 1,
+      sessionTimeoutMs: 6_000,
       logLevel: 'info',
     });
   });

@@ -71,6 +71,8 @@ function crossFaults(settings: Settings, nameOf: (option: OptionName) => string)
     faults.push(`${nameOf('kafkaBrokers')} needs SCHEMA_REGISTRY_URL`);
   if (kafkaBrokers === undefined && schemaRegistryUrl !== undefined)
     faults.push(`${nameOf('schemaRegistryUrl')} is only for Kafka (KAFKA_BROKERS)`);
+  if (kafkaBrokers === undefined && settings.stateDir !== undefined)
+    faults.push(`${nameOf('stateDir')} is only for Kafka (KAFKA_BROKERS): the embedded log is in this process`);
   const sasl = ['kafkaSaslMechanism', 'kafkaSaslUsername', 'kafkaSaslPassword'] as const;
   const missing = sasl.filter((option) => settings[option] === undefined).map((option) => optionSpec(option).env);
   if (missing.length > 0 && missing.length < sasl.length) faults.push(`SASL needs ${missing.join(' and ')} too`);

@@ -161,8 +161,8 @@ export interface GroupStandby {
   readonly replicas: number;
   /** The partition numbers that this member could take over, with how many records each one's image misses. Asked at each rebalance. */
   warm(): ReadonlyMap<number, number>;
-  /** With each assignment: the partition numbers whose image this member is to keep from now on. */
-  onStandby(partitions: readonly number[]): void;
+  /** With each assignment: the partition numbers whose image this member is to keep from now on, and those that are its own. */
+  onStandby(partitions: readonly number[], owned: readonly number[]): void;
 }
 
 export interface GroupConsumer {

@@ -40,6 +40,8 @@ export interface CommitterParts<I, S, P, D, C> {
   /** The partition record as last committed, null where there is none, and where it lies. */
   readonly before: Buffer | null;
   readonly beforeOffset: number;
+  /** Where the state topic ended when that was read. */
+  readonly beforeNext: number;
   /** Resolves if the group says that the partition is still ours. */
   readonly confirm: () => Promise<void>;
   readonly onTrouble: (trouble: CommitTrouble) => void;
@@ -50,19 +52,21 @@ export class Committer<I, S, P, D, C> {
   private before: Buffer | null;
   /** The last committed partition record lies at or above this offset of the state topic. */
   private mark: number;
+  private next: number;
 
   constructor(parts: CommitterParts<I, S, P, D, C>) {
     this.parts = parts;
     this.before = parts.before;
     this.mark = parts.beforeOffset;
+    this.next = parts.beforeNext;
   }
 
   /**
-   * The partition record as last committed, null where there is none, and an offset of the state topic at or below it: what lies
-   * below that was there when we committed, so it is ours, or was read by our restore.
+   * The partition record as last committed, null where there is none, and an offset of the state topic at or below it. What lies
+   * below `next` is ours, or was read by our restore: nobody else could write there before we committed.
    */
-  get committed(): { readonly partitionRecord: Buffer | null; readonly offset: number } {
-    return { partitionRecord: this.before, offset: this.mark };
+  get committed(): { readonly partitionRecord: Buffer | null; readonly offset: number; readonly next: number } {
+    return { partitionRecord: this.before, offset: this.mark, next: this.next };
   }
 
   async commit(transaction: Transaction): Promise<CommitOutcome> {
@@ -73,8 +77,7 @@ export class Committer<I, S, P, D, C> {
     while (!signal.aborted) {
       try {
         const appended = await transactions.commit(records, offsets);
-        const at = appended.find(({ topic }) => topic === wiring.topics.state)?.baseOffset ?? this.mark;
-        this.mark = Math.max(this.mark, at);
+        this.written(appended.find(({ topic }) => topic === wiring.topics.state)?.baseOffset ?? -1, transaction);
       } catch (error) {
         const verdict = await this.judge(error, transaction);
         if (verdict === 'again') {
@@ -87,6 +90,13 @@ export class Committer<I, S, P, D, C> {
       return 'committed';
     }
     return 'stopped';
+  }
+
+  private written(baseOffset: number, { states }: Transaction): void {
+    if (baseOffset < this.mark) return;
+    this.mark = baseOffset;
+    // The states and the partition record, one behind the other: nobody else writes here.
+    this.next = baseOffset + states.length + 1;
   }
 
   private async judge(error: unknown, transaction: Transaction): Promise<CommitOutcome | 'again'> {

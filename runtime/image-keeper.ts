@@ -48,5 +48,6 @@ export class Images implements ImageKeeper {
     await this.standbys.close();
     for (const [partition, image] of this.standbys.entries()) await this.snapshots?.write(partition, image);
     await this.snapshots?.settled();
+    this.standbys.clear();
   }
 }

@@ -46,6 +46,7 @@ export async function restoreHeld<I, S, P, D, C>(
     ...{ log, wiring, group, partition, limits, logger, signal, transactions, confirm, onTrouble },
     before: image.partitionRecord,
     beforeOffset: image.partitionRecordOffset,
+    beforeNext: image.next,
   });
   const seconds = (clock.monotonic() - options.began) / 1_000;
   metrics.restoreSeconds.observe(seconds);
@@ -57,8 +58,9 @@ export async function restoreHeld<I, S, P, D, C>(
 
 /** After a commit: what the image holds is the state topic up to where that commit lies, and what it wrote. */
 export function markCommitted<I, S, P, D, C>(held: Held<I, S, P, D, C>): void {
-  const { partitionRecord, offset } = held.committer.committed;
+  const { partitionRecord, offset, next } = held.committer.committed;
   held.dirty = false;
   held.image.partitionRecord = partitionRecord;
-  held.image.partitionRecordOffset = held.image.next = offset;
+  held.image.partitionRecordOffset = offset;
+  held.image.next = next;
 }

@@ -132,7 +132,7 @@ class TopologyRunner<I, S, P, D, C> implements Runner {
         standby: {
           replicas: this.options.standbyReplicas ?? 0,
           warm: () => this.standbys.lags,
-          onStandby: (partitions) => this.standbys.assign(partitions),
+          onStandby: (partitions, owned) => this.standbys.assign(partitions, owned),
         },
         onAssigned: async (partitions) => this.assigned(partitions),
         onRevoked: (partitions) => this.revoked(partitions),

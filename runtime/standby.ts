@@ -85,10 +85,11 @@ export class Standbys {
     return standby.image;
   }
 
-  /** From now on we are the standby of these, and of no others. */
-  assign(partitions: readonly number[]): void {
+  /** From now on we are the standby of these, and of no others. What is our own now stays until it is released. */
+  assign(partitions: readonly number[], owned: readonly number[]): void {
     this.wanted = new Set(partitions);
-    for (const partition of [...this.held.keys()]) if (!this.wanted.has(partition)) this.drop(partition);
+    for (const partition of [...this.held.keys()])
+      if (!this.wanted.has(partition) && !owned.includes(partition)) this.drop(partition);
     this.change();
   }
 
@@ -97,6 +98,11 @@ export class Standbys {
     this.closed = true;
     this.change();
     await this.turn;
+  }
+
+  /** Holds nothing any more. */
+  clear(): void {
+    for (const partition of [...this.held.keys()]) this.drop(partition);
   }
 
   /** Those held, with their images. */

@@ -123,7 +123,10 @@ export class Group {
       if (member.closed) continue;
       this.#take(member, fresh);
       member.awaited = awaited;
-      member.options.standby?.onStandby(standby);
+      member.options.standby?.onStandby(
+        standby,
+        owned.map(({ partition }) => partition),
+      );
     }
   }
 

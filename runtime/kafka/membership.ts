@@ -141,7 +141,10 @@ export class Membership {
       await this.#giveUp(lost);
       if (this.#closing.signal.aborted) return;
       if (fresh.length > 0) this.#options.take(fresh);
-      this.#options.options.standby?.onStandby(standby.standby);
+      this.#options.options.standby?.onStandby(
+        standby.standby,
+        assigned.map(({ partition }) => partition),
+      );
       this.#joined();
       // What we gave up goes to its new owner in the next round.
       if (lost.length === 0) await beating;

@@ -1,7 +1,10 @@
 /**
  * Whatever goes wrong, a reader of committed records sees what an undisturbed run would have said, byte for
- * byte, and a restore gives the same state. Run one seed: SEED=7 npx vitest run test/runtime/faults.test.ts
+ * byte, and a restore gives the same state. Instances have snapshots and standbys, or not, as the seed has it. Run one seed: SEED=7 npx vitest run test/runtime/faults.test.ts
  */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { createEmbeddedLog } from '../../runtime/log-embedded.ts';
@@ -21,7 +24,13 @@ async function runSeed(seed: number): Promise<void> {
   const wiring = counterWiring({ cell_ms: 10, quiet_ms: 25, flush_ms: 20 });
   await makeTopics(log, partitions);
   let healed = false;
-  const start = () => startInstance(log, wiring, { plan: planOf(next, weights, () => healed) });
+  const stateDir = await mkdtemp(join(tmpdir(), 'presence-faults-'));
+  const start = () =>
+    startInstance(log, wiring, {
+      plan: planOf(next, weights, () => healed),
+      standbyReplicas: Math.floor(next() * 3),
+      ...(next() < 0.5 ? { stateDir } : {}),
+    });
   const living: Instance[] = [];
   for (let n = 0; n < 1 + Math.floor(next() * 3); n += 1) living.push(await start());
 
@@ -65,6 +74,7 @@ async function runSeed(seed: number): Promise<void> {
   const letters = await readAll(log, counterTopics.deadLetters, 0);
   expect(new Set(letters.map(({ headers }) => `${headers.partition}/${headers.offset}`)).size).toBe(garbage);
   await log.close();
+  await rm(stateDir, { recursive: true, force: true });
 }
 
 describe('whatever goes wrong, the output is that of an undisturbed run', () => {

@@ -7,7 +7,7 @@ import { createEmbeddedLog } from '../../runtime/log-embedded.ts';
 import { counterWiring, counterTopics as topics } from './counter.ts';
 import type { Fault, Step } from './faulty-log.ts';
 import { judge, readAll } from './reference.ts';
-import { bury, caughtUp, type Instance, keyIn, makeTopics, quick, sendAll, startInstance, until } from './world.ts';
+import { bound, bury, caughtUp, type Instance, keyIn, makeTopics, quick, sendAll, startInstance, until } from './world.ts';
 
 const wiring = counterWiring({ cell_ms: 10, quiet_ms: 40, flush_ms: 20 });
 const logs: Log[] = [];
@@ -41,21 +41,6 @@ const trimmed = (log: Log, partition: number, start: number): Log => ({
   ...bound(log),
   offsets: async (topic) =>
     (await log.offsets(topic)).map((one) => (topic === topics.input && one.partition === partition ? { ...one, start } : one)),
-});
-const bound = (log: Log): Log => ({
-  ensureTopics: (specs) => log.ensureTopics(specs),
-  partitions: (topic) => log.partitions(topic),
-  stamps: (topic) => log.stamps(topic),
-  identity: (topic) => log.identity(topic),
-  offsets: (topic) => log.offsets(topic),
-  committed: (group, topic) => log.committed(group, topic),
-  producer: () => log.producer(),
-  transactions: (id) => log.transactions(id),
-  consume: (options) => log.consume(options),
-  follow: (options) => log.follow(options),
-  read: (options) => log.read(options),
-  ping: () => log.ping(),
-  close: () => log.close(),
 });
 
 describe('A partition', () => {

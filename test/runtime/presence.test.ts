@@ -4,6 +4,9 @@
  * comes after a restore.
  * One seed: SEED=7 npx vitest run test/runtime/presence.test.ts
  */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Input } from '../../processors/stage.ts';
@@ -40,7 +43,13 @@ async function runSeed(seed: number): Promise<number> {
   await log.ensureTopics(topicSpecs(1));
   let healed = false;
   const weights = mixOf(next);
-  const start = () => startInstance(log, wiring, { plan: planOf(next, weights, () => healed), group: 'presence' });
+  const stateDir = await mkdtemp(join(tmpdir(), 'presence-faults-'));
+  const start = () =>
+    startInstance(log, wiring, {
+      plan: planOf(next, weights, () => healed),
+      group: 'presence',
+      ...(seed % 2 === 0 ? { stateDir } : {}),
+    });
   let instance = await start();
   const producer = await log.producer();
   for (const { stamp, value, traceparent } of records) {
@@ -70,6 +79,7 @@ async function runSeed(seed: number): Promise<number> {
   expect(verdict.found).toEqual(verdict.expected);
   expect(verdict.foundState).toEqual(verdict.expectedState);
   await log.close();
+  await rm(stateDir, { recursive: true, force: true });
   return verdict.found.length;
 }
 

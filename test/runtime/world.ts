@@ -30,6 +30,8 @@ export async function startInstance<I, S, P, D, C>(
     readonly plan?: (step: Step) => Fault | undefined;
     readonly limits?: Partial<RuntimeLimits>;
     readonly group?: string;
+    readonly stateDir?: string;
+    readonly standbyReplicas?: number;
   } = {},
 ): Promise<Instance> {
   const faulty = faultyLog(log, options.plan ?? (() => undefined));
@@ -40,6 +42,9 @@ export async function startInstance<I, S, P, D, C>(
     instanceId: 'test',
     logger: silentLogger,
     limits: options.limits ?? quick,
+    standbyReplicas: options.standbyReplicas ?? 0,
+    // Snapshots at every chance: what they are taken in the midst of must not matter.
+    ...(options.stateDir === undefined ? {} : { stateDir: options.stateDir, snapshots: { every_ms: 5, pause_ms: 0 } }),
   });
   return { runner, log: faulty };
 }
@@ -107,3 +112,20 @@ export async function caughtUp(
 export const keyIn = (partition: number, partitions: number): string => {
   for (let n = 0; ; n += 1) if (partitionOf(`k${n}`, partitions) === partition) return `k${n}`;
 };
+
+/** A log's methods as a plain object, some of which may be replaced. */
+export const bound = (log: Log): Log => ({
+  ensureTopics: (specs) => log.ensureTopics(specs),
+  partitions: (topic) => log.partitions(topic),
+  stamps: (topic) => log.stamps(topic),
+  identity: (topic) => log.identity(topic),
+  offsets: (topic) => log.offsets(topic),
+  committed: (group, topic) => log.committed(group, topic),
+  producer: () => log.producer(),
+  transactions: (id) => log.transactions(id),
+  consume: (options) => log.consume(options),
+  follow: (options) => log.follow(options),
+  read: (options) => log.read(options),
+  ping: () => log.ping(),
+  close: () => log.close(),
+});
