@@ -2,6 +2,7 @@
  * The instances of the topology in a round: processes in numbered slots, each with a name and a log of its own for as long
  * as the leg lasts. Faults of one slot wait for each other; those of different slots run side by side.
  */
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Role, startRole } from '../load/cluster.ts';
 import type { KafkaPart } from '../stack/index.ts';
@@ -10,8 +11,9 @@ import type { Fault } from './plan.ts';
 export interface InstancesOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly kafka: KafkaPart;
-  /** Where their logs go. */
-  readonly logs: string;
+  /** Where their logs go, and their snapshots, if they have any. */
+  readonly folder: string;
+  readonly snapshots: boolean;
   readonly say: (line: string) => void;
 }
 
@@ -98,11 +100,16 @@ export class Instances {
   }
 
   async #start(slot: number): Promise<void> {
-    const { env, logs } = this.#options;
+    const { folder, snapshots } = this.#options;
     const there = this.#slots[slot];
     if (there !== undefined) return there.restart();
     const name = `instance-${slot}`;
-    this.#slots[slot] = await startRole({ role: 'topology', name, env: { ...env, PRESENCE_INSTANCE: name }, logs });
+    const env = {
+      ...this.#options.env,
+      PRESENCE_INSTANCE: name,
+      ...(snapshots ? { STATE_DIR: join(folder, `${name}-snapshots`) } : {}),
+    };
+    this.#slots[slot] = await startRole({ role: 'topology', name, env, logs: folder });
   }
 
   /** One after the other, by name. */

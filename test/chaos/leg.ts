@@ -26,6 +26,8 @@ export interface LegOptions {
   /** Signals a second. */
   readonly rate: number;
   readonly guarantee: Guarantee;
+  /** Each partition has a warm standby, and each instance a folder for snapshots; else neither. */
+  readonly warm: boolean;
   /** For the broker's data and everybody's log. */
   readonly folder: string;
   readonly say: (line: string) => void;
@@ -65,13 +67,14 @@ export class Leg {
     this.#broker = broker;
     this.log = log;
     this.codecs = codecs;
-    const { registryUrl, folder, guarantee, say } = options;
+    const { registryUrl, folder, guarantee, warm, say } = options;
     const env = {
       KAFKA_BROKERS: broker.brokers.join(','),
       SCHEMA_REGISTRY_URL: registryUrl,
+      STANDBY_REPLICAS: warm ? '1' : '0',
       ...(guarantee === 'exactly_once' ? {} : { PROCESSING_GUARANTEE: guarantee }),
     };
-    this.#instances = new Instances({ env, kafka: broker, logs: folder, say });
+    this.#instances = new Instances({ env, kafka: broker, folder, snapshots: warm, say });
   }
 
   static async start(options: LegOptions): Promise<Leg> {

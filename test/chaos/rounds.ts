@@ -25,6 +25,8 @@ export interface RoundsOptions {
   readonly guarantee: Guarantee;
   /** Where results are kept. */
   readonly state: string;
+  /** Default: one of its own. */
+  readonly registryUrl?: string;
   readonly say: (line: string) => void;
 }
 
@@ -32,6 +34,8 @@ export interface LegResult {
   readonly seed: number;
   readonly from: number;
   readonly to: number;
+  /** With standbys and snapshots, or without. Legs take turns. */
+  readonly warm: boolean;
   /** Beside those of its rounds. */
   readonly faults: readonly string[];
   readonly replays: readonly ReplayOfLeg[];
@@ -54,16 +58,17 @@ export async function runRounds(options: RoundsOptions): Promise<readonly LegRes
     (round) => !done.has(round),
   );
   if (missing.length === 0) return legs;
-  const registry = await need(schemaRegistry());
+  const registry = options.registryUrl === undefined ? await need(schemaRegistry()) : null;
+  const registryUrl = options.registryUrl ?? (registry?.url as string);
   try {
     while (missing.length > 0) {
-      const leg = await runLeg(options, missing.slice(0, options.leg), registry.url);
+      const leg = await runLeg(options, missing.slice(0, options.leg), registryUrl);
       missing.splice(0, leg.rounds.length);
       appendFileSync(file, `${JSON.stringify(leg)}\n`);
       legs.push(leg);
     }
   } finally {
-    await registry.kill();
+    await registry?.kill();
   }
   return legs;
 }
@@ -74,7 +79,9 @@ async function runLeg(options: RoundsOptions, numbers: readonly number[], regist
   const from = numbers[0] as number;
   const folder = join(state, `leg-${seed}-${from}`);
   rmSync(folder, { recursive: true, force: true });
-  const leg = await Leg.start({ registryUrl, seed: seed * 1_009 + from, users, rate, guarantee, folder, say });
+  const warm = Math.floor(from / options.leg) % 2 === 0;
+  say(`A leg from round ${from} on, ${warm ? 'with' : 'without'} standbys and snapshots.`);
+  const leg = await Leg.start({ registryUrl, seed: seed * 1_009 + from, users, rate, guarantee, warm, folder, say });
   const rounds: RoundResult[] = [];
   const faults: string[] = [];
   const replays: ReplayOfLeg[] = [];
@@ -104,7 +111,7 @@ async function runLeg(options: RoundsOptions, numbers: readonly number[], regist
   }
   for (const fault of faults) say(`  FAULT ${fault}`);
   if (faults.length === 0 && rounds.every((round) => round.faults.length === 0)) rmSync(folder, { recursive: true, force: true });
-  return { seed, from, to: from + rounds.length, faults, replays, rounds };
+  return { seed, from, to: from + rounds.length, warm, faults, replays, rounds };
 }
 
 /** All in figures. */
@@ -114,10 +121,15 @@ export function summarize(legs: readonly LegResult[]) {
   const inflicted: Record<string, number> = {};
   const instances: Record<string, number> = {};
   const takeovers = new Map<string, number[]>();
-  for (const { plan, takeovers: some } of rounds) {
+  for (const { plan } of rounds) {
     instances[plan.instances] = (instances[plan.instances] ?? 0) + 1;
     for (const { kind } of plan.faults) inflicted[kind] = (inflicted[kind] ?? 0) + 1;
-    for (const { kind, ms } of some) takeovers.set(kind, [...(takeovers.get(kind) ?? []), ms]);
+  }
+  for (const leg of legs) {
+    for (const { kind, ms } of leg.rounds.flatMap((round) => round.takeovers)) {
+      const name = `${kind}, ${leg.warm ? 'warm' : 'cold'}`;
+      takeovers.set(name, [...(takeovers.get(name) ?? []), ms]);
+    }
   }
   return {
     rounds: rounds.length,
