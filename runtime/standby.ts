@@ -49,6 +49,8 @@ export class Standbys {
   private readonly held = new Map<number, Standby>();
   private wanted: ReadonlySet<number> = new Set();
   private follower: Follower | null = null;
+  /** What a follower brings once there is to be another one is not heard: the next one begins where the images then end. */
+  private generation = 0;
   /** One change after the other. */
   private turn: Promise<void> = Promise.resolve();
   private closed = false;
@@ -111,11 +113,13 @@ export class Standbys {
   }
 
   private change(): void {
+    this.generation += 1;
     this.turn = this.turn.then(() => this.followAnew());
   }
 
   private async followAnew(): Promise<void> {
     const { log, topic, read, keyOf, logger } = this.options;
+    this.generation += 1;
     await this.follower?.close().catch(() => {});
     this.follower = null;
     if (this.closed) return;
@@ -128,10 +132,16 @@ export class Standbys {
       [...this.held].filter(([partition]) => this.wanted.has(partition)).map(([p, { image }]) => [p, image.next]),
     );
     if (next.size === 0 || this.closed) return;
+    const { generation } = this;
+    const onBatch = async (batch: LogBatch): Promise<void> => {
+      if (generation === this.generation) this.apply(batch);
+    };
     try {
-      const follower = await log.follow({ topics: [topic], from: { next }, onBatch: async (batch) => this.apply(batch) });
+      const follower = await log.follow({ topics: [topic], from: { next }, onBatch });
       this.follower = follower;
-      void follower.caughtUp.then(() => this.caughtUp(next.keys()));
+      void follower.caughtUp.then(() => {
+        if (generation === this.generation) this.caughtUp(next.keys());
+      });
     } catch (error) {
       logger.warn({ topic, err: error }, 'Standbys cannot be followed; they stay as they are until the next assignment.');
     }
@@ -142,8 +152,10 @@ export class Standbys {
     const first = batch.records[0]?.offset ?? batch.nextOffset;
     if (standby === undefined || first >= batch.nextOffset) return;
     if (first < standby.image.next) {
-      // The log goes on from its start: it is not the one that we know.
-      standby.image = new StateImage(this.options.keyOf(batch.partition));
+      // The log goes on from its start: it is not the one that we know. All of it is read, or the image would lack what came before.
+      this.held.set(batch.partition, { image: new StateImage(this.options.keyOf(batch.partition)), lag: null });
+      this.change();
+      return;
     }
     standby.image.apply(batch);
     this.setLag(batch.partition, standby, Math.max(0, batch.endOffset - batch.nextOffset));
