@@ -47,6 +47,8 @@ export class StreamClient {
   #asleep = false;
   #pathless = 0;
   #stalled = 0;
+  /** When its last absence (sleep, stall, no path) was over. */
+  #backAt = 0;
   #throttle_ms = 0;
 
   constructor(world: World, story: ClientStory) {
@@ -121,6 +123,7 @@ export class StreamClient {
     this.#gone('silent');
     this.#later(for_ms, () => {
       this.#pathless -= 1;
+      this.#backAt = this.#world.scheduler.now;
     });
   }
 
@@ -131,6 +134,7 @@ export class StreamClient {
     this.#gone('silent');
     this.#later(for_ms, () => {
       this.#asleep = false;
+      this.#backAt = this.#world.scheduler.now;
     });
   }
 
@@ -140,6 +144,7 @@ export class StreamClient {
     this.#gone('silent');
     this.#later(for_ms, () => {
       this.#stalled -= 1;
+      this.#backAt = this.#world.scheduler.now;
     });
   }
 
@@ -242,7 +247,7 @@ export class StreamClient {
       userData: userData(story.user),
       clientEvents: this.#eventsOf(() => socket),
       serverEvents: gateway.events as NonNullable<Running['events']>,
-      beaten: () => this.#beaten(socket, gateway),
+      beaten: (pinged) => this.#beaten(socket, gateway, pinged),
       ended: () => gateway.sockets.delete(socket),
     });
     gateway.sockets.add(socket);
@@ -326,10 +331,14 @@ export class StreamClient {
     this.#timer(pause * this.host.random.between(0.5, 1), () => this.#dial());
   }
 
-  /** A pong or message of it was read by its gateway. */
-  #beaten(socket: Socket, gateway: Running): void {
+  /**
+   * A pong or message of it was read by its gateway. After an absence only the pong to a ping since then says that it is back: both
+   * ways are open. (A way on which segments were lost for long opens late: TCP's pauses have doubled.)
+   */
+  #beaten(socket: Socket, gateway: Running, pinged: number | null): void {
     const { user, device } = this.story;
     this.#world.beats.note(device);
+    if (pinged === null || pinged < this.#backAt) return;
     if (socket !== this.#socket || !this.#greeted || this.#world.truth.isThere(user, device)) return;
     if (this.living && socket.clientOpen && gateway.heard && !this.#rebound.has(socket)) this.#world.truth.there(user, device);
   }

@@ -51,8 +51,8 @@ export interface SocketOptions {
   readonly userData: unknown;
   readonly clientEvents: ClientEvents;
   readonly serverEvents: ServerEvents;
-  /** A pong or message has reached the gateway's process. For the truth. */
-  readonly beaten: () => void;
+  /** A message, or the pong to a ping of that time, has reached the gateway's process. For the truth. */
+  readonly beaten: (pinged: number | null) => void;
   /** Its end at the gateway is closed. */
   readonly ended: () => void;
 }
@@ -95,7 +95,7 @@ export class Socket implements ServerSocket {
     const message = encoder.encode(JSON.stringify(frame)).buffer as ArrayBuffer;
     this.#up.send(() => {
       if (!this.#serverOpen) return;
-      this.#options.beaten();
+      this.#options.beaten(null);
       this.#options.serverEvents.message(this, message, false);
     });
   }
@@ -133,12 +133,13 @@ export class Socket implements ServerSocket {
   }
 
   ping(): void {
+    const pinged = this.#options.scheduler.now;
     this.#down.send(() => {
       if (!this.#clientOpen) return;
       this.#options.clientEvents.pinged();
       this.#up.send(() => {
         if (!this.#serverOpen) return;
-        this.#options.beaten();
+        this.#options.beaten(pinged);
         this.#options.serverEvents.pong(this);
       });
     });

@@ -180,11 +180,12 @@ export class Truth {
   #saidWhileGone(truth: UserTruth, to: State, now: number): void {
     const device = this.#decider(truth);
     if (device === null) return;
-    if (to !== 'offline') {
-      if (truth.told) this.figures.flashed(this.#options.disturbed(device.since, true));
+    if (to !== 'offline') return;
+    // Said before, taken back, and said again, while they were gone all along.
+    if (truth.told) {
+      this.figures.flashed(this.#options.disturbed(device.since, true));
       return;
     }
-    if (truth.told) return;
     truth.told = true;
     const from = device.why === 'ttl' ? device.since + device.ttl_ms : device.since;
     const disturbed = this.#options.disturbed(device.since, device.why !== 'gateway');
