@@ -142,8 +142,7 @@ describe('A restart with a snapshot', () => {
       Buffer.from(file.toString('latin1').replace(/"embedded .{8}/, '"embedded 00000000'), 'latin1'),
     'it is of another partition': (file) =>
       Buffer.from(file.toString('latin1').replace('"partition":0', '"partition":1'), 'latin1'),
-    'it was taken too long ago': (file) =>
-      Buffer.from(file.toString('latin1').replace(/"taken_at":\d/, '"taken_at":0'), 'latin1'),
+    'it was taken too long ago': (file) => edited(file, /"taken_at":../, '"taken_at":10'),
   };
   test.for(Object.entries(damages))('%s: it is left aside, all is read', async ([, damage]) => {
     await write(1);
@@ -163,11 +162,7 @@ describe('A restart with a snapshot', () => {
     await write(1);
     await live();
     // The same log by its name, with an end below: as one that lost its end, or was restored from an older disk.
-    const file = (await readFile(fileOf(0))).toString('latin1');
-    const next = /"next":(\d+)/.exec(file)?.[1] ?? '';
-    expect(next.length).toBeGreaterThan(1);
-    const bytes = Buffer.from(file.replace(`"next":${next}`, `"next":${'9'.repeat(next.length)}`), 'latin1');
-    await writeFile(fileOf(0), rehash(bytes));
+    await writeFile(fileOf(0), edited(await readFile(fileOf(0)), /"next":\d\d/, '"next":99'));
     await write(2);
     reads = [];
     await live();
@@ -192,9 +187,11 @@ describe('A restart with a snapshot', () => {
   });
 });
 
-/** Puts the hash right that a change made wrong. */
-function rehash(file: Buffer): Buffer {
-  const body = file.subarray(0, file.length - 32);
+/** With something else in its header, and the hash that goes with it. */
+function edited(file: Buffer, what: RegExp, by: string): Buffer {
+  const text = file.toString('latin1');
+  expect(text).toMatch(what);
+  const body = Buffer.from(text.replace(what, by), 'latin1').subarray(0, file.length - 32);
   return Buffer.concat([body, createHash('sha256').update(body).digest()]);
 }
 
@@ -225,6 +222,32 @@ describe('A standby', () => {
     expect(taken.length).toBeGreaterThan(0);
     for (const { from } of taken) expect(from).toBeGreaterThan(0);
     await two.runner.close();
+    await expectUndisturbed();
+  });
+
+  test('what was emitted and not committed is no part of what is kept of a partition that was ours', async () => {
+    let stuck = false;
+    const one = await startInstance(watched(log), wiring, {
+      standbyReplicas: 1,
+      plan: (step) => (stuck && step === 'commit' ? 'aborted' : undefined),
+    });
+    await write(1);
+    await workedOff(one);
+    stuck = true;
+    await write(2);
+    await workedOff(one);
+    // The newcomer gets its share, cannot take it, and dies.
+    const two = await startInstance(watched(log), wiring, {
+      standbyReplicas: 1,
+      plan: (step) => (step === 'fence' ? 'refused' : undefined),
+    });
+    await until('each has one', () => one.runner.partitions.length === 1 && two.runner.partitions.length === 1);
+    two.log.kill();
+    await bury(two);
+    stuck = false;
+    await write(3);
+    await workedOff(one);
+    await one.runner.close();
     await expectUndisturbed();
   });
 
