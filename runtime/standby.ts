@@ -139,9 +139,12 @@ export class Standbys {
     try {
       const follower = await log.follow({ topics: [topic], from: { next }, onBatch });
       this.follower = follower;
-      void follower.caughtUp.then(() => {
-        if (generation === this.generation) this.caughtUp(next.keys());
-      });
+      void follower.caughtUp.then(
+        () => {
+          if (generation === this.generation) this.caughtUp(next.keys());
+        },
+        () => {}, // It goes on all the same: how far it is, its batches tell.
+      );
     } catch (error) {
       logger.warn({ topic, err: error }, 'Standbys cannot be followed; they stay as they are until the next assignment.');
     }
