@@ -25,6 +25,7 @@ import { instanceCounts } from './plan.ts';
 
 const GROUP = 'presence.topology';
 const SESSION_MS = 6_000;
+const RESTART_MS = 500;
 /** How long everything may take to be read once nothing goes wrong any more, virtual ms. */
 const HEALED_MS = 120_000;
 
@@ -41,7 +42,14 @@ class Instance {
     this.#broker = broker;
     this.host = scheduler.host(name);
     this.link = new Link(scheduler, broker, this.host);
-    scheduler.send(this.host, 0, () => void run(this.link).then((runner) => (this.#runner = runner)));
+    // As `presence up` does: again until the log answers.
+    const start = (): void => {
+      void run(this.link).then(
+        (runner) => (this.#runner = runner),
+        () => scheduler.after(this.host, RESTART_MS, start),
+      );
+    };
+    scheduler.send(this.host, 0, start);
   }
 
   get alive(): boolean {
