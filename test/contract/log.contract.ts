@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { groupLaws } from './log.groups.ts';
 import type { LogUnderTest, Subject } from './log.kit.ts';
 import { readingLaws } from './log.reading.ts';
+import { standbyLaws } from './log.standby.ts';
 import { topicLaws } from './log.topics.ts';
 import { transactionLaws } from './log.transactions.ts';
 import { writingLaws } from './log.writing.ts';
@@ -33,6 +34,7 @@ export function logContract(title: string, open: () => Promise<LogUnderTest>): v
     writingLaws(subject);
     readingLaws(subject);
     groupLaws(subject);
+    standbyLaws(subject);
     transactionLaws(subject);
   });
 }

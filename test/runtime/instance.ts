@@ -13,6 +13,7 @@ export interface InstanceSettings {
   readonly cell_ms: number;
   readonly quiet_ms: number;
   readonly flush_ms: number;
+  readonly stateDir?: string;
 }
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as InstanceSettings;
@@ -21,6 +22,8 @@ const runner = await runTopology({
   log,
   wiring: counterWiring(settings),
   group: settings.prefix,
+  standbyReplicas: 1,
+  ...(settings.stateDir === undefined ? {} : { stateDir: settings.stateDir, snapshots: { every_ms: 200, pause_ms: 0 } }),
   instanceId: String(process.pid),
   logger: silentLogger,
 });

@@ -1,9 +1,12 @@
 /**
  * The runtime on a real Kafka: three processes share the partitions; one is killed, one is paused for longer than its
- * session and comes back as a zombie, one joins. What a reader of committed records sees is what an undisturbed run
+ * session and comes back as a zombie, one joins; they have snapshots and stand by for each other. What a reader of committed records sees is what an undisturbed run
  * would have said. And in one process, commits whose answers are lost.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { silentLogger } from '../../base/logger.ts';
@@ -81,7 +84,8 @@ await describeWith('The runtime on Kafka', ['kafka'], ({ kafka }) => {
     timeout: 90_000,
   }, async () => {
     const { prefix, log, wiring } = await setUp('counter-processes');
-    const settings: InstanceSettings = { brokers: [kafka], prefix, ...times };
+    const stateDir = await mkdtemp(join(tmpdir(), 'presence-state-'));
+    const settings: InstanceSettings = { brokers: [kafka], prefix, stateDir, ...times };
     const next = random(11);
     let writing = true;
     const writer = (async () => {
@@ -119,6 +123,7 @@ await describeWith('The runtime on Kafka', ['kafka'], ({ kafka }) => {
     await Promise.all(living);
     await expectUndisturbed(log, wiring);
     await log.close();
+    await rm(stateDir, { recursive: true, force: true });
   });
 
   test('lost answers, aborts and fences of commits change nothing in what is said', { timeout: 60_000 }, async () => {
