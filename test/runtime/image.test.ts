@@ -138,10 +138,8 @@ describe('A restart with a snapshot', () => {
       file[7] = 99;
       return file;
     },
-    'it is of another log': (file) =>
-      Buffer.from(file.toString('latin1').replace(/"embedded .{8}/, '"embedded 00000000'), 'latin1'),
-    'it is of another partition': (file) =>
-      Buffer.from(file.toString('latin1').replace('"partition":0', '"partition":1'), 'latin1'),
+    'it is of another log': (file) => edited(file, /"embedded .{8}/, '"embedded 00000000'),
+    'it is of another partition': (file) => edited(file, /"partition":0/, '"partition":1'),
     'it was taken too long ago': (file) => edited(file, /"taken_at":../, '"taken_at":10'),
   };
   test.for(Object.entries(damages))('%s: it is left aside, all is read', async ([, damage]) => {
