@@ -15,6 +15,8 @@ import { hasCode, PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { LogProducer, LogRecord, OutRecord, TopicPartition } from '../ports/log.ts';
 import { metrics } from './metrics.ts';
+import { Backoff } from './waiting.ts';
+import type { RuntimeLimits } from './wiring.ts';
 
 /** A record and why it cannot be used. */
 export interface DeadLetter {
@@ -70,6 +72,24 @@ export async function putAside(letters: readonly DeadLetter[], options: PutAside
     { ...from, records: letters.length, first: first.record.offset, err: first.error },
     'Records that cannot be used were put aside.',
   );
+}
+
+/** For as long as it takes, or until `signal` is aborted. Never rejects. */
+export async function putAsideForSure(
+  letters: readonly DeadLetter[],
+  options: PutAsideOptions,
+  { limits, signal }: { readonly limits: Pick<RuntimeLimits, 'backoff_ms' | 'backoffMax_ms'>; readonly signal: AbortSignal },
+): Promise<void> {
+  const backoff = new Backoff({ first_ms: limits.backoff_ms, max_ms: limits.backoffMax_ms });
+  while (letters.length > 0 && !signal.aborted) {
+    try {
+      await putAside(letters, options);
+      return;
+    } catch (error) {
+      options.logger.warn({ ...options.from, err: error }, 'Records that cannot be used could not be put aside yet.');
+      await backoff.pause(signal);
+    }
+  }
 }
 
 /** A record as large as the log takes leaves no room for headers: it is put aside without its value. */

@@ -17,17 +17,36 @@ export interface DecodeOptions {
   readonly poisoned: ReadonlyMap<number, unknown>;
 }
 
+type InputCodecs<I> = Pick<TopologyCodecs<I, never, never, never, never>, 'input' | 'prepare'>;
+
 /** Rejects only if a schema cannot be fetched now (retriable); what cannot be decoded is in `dead`. */
 export async function decodeInputs<I>(
-  codecs: Pick<TopologyCodecs<I, never, never, never, never>, 'input' | 'prepare'>,
+  codecs: InputCodecs<I>,
   records: readonly LogRecord[],
   options: DecodeOptions,
 ): Promise<DecodedBatch<I>> {
+  await prepareInputs(codecs, records);
+  return decodeStretch(codecs, records, options, 0, records.length);
+}
+
+/** Fetches the schemas of these records; rejects if that cannot be done now (retriable). */
+export async function prepareInputs<I>(codecs: InputCodecs<I>, records: readonly LogRecord[]): Promise<void> {
   const unknown = codecs.prepare(valuesOf(records));
   if (unknown !== undefined) await unknown;
+}
+
+/** Those in [begin, end), by their place; they have been prepared. */
+export function decodeStretch<I>(
+  codecs: InputCodecs<I>,
+  records: readonly LogRecord[],
+  options: DecodeOptions,
+  begin: number,
+  end: number,
+): DecodedBatch<I> {
   const inputs: Input<I>[] = [];
   const dead: DeadLetter[] = [];
-  for (const record of records) {
+  for (let at = begin; at < end; at += 1) {
+    const record = records[at] as LogRecord;
     if (record.offset < options.from) continue;
     const poison = options.poisoned.size > 0 ? options.poisoned.get(record.offset) : undefined;
     if (poison !== undefined) {

@@ -39,10 +39,10 @@ import { clock } from '../base/clock.ts';
 import { hasCode, PresenceError } from '../base/errors.ts';
 import type { LogBatch, LogTransactions, TopicPartition } from '../ports/log.ts';
 import type { CommitTrouble } from './committer.ts';
-import { putAside } from './dead-letters.ts';
-import { decodeInputs } from './decoding.ts';
+import { type DeadLetter, putAsideForSure } from './dead-letters.ts';
+import { prepareInputs } from './decoding.ts';
 import { type Encoded, toTransactions } from './encoding.ts';
-import { Feeder } from './feeding.ts';
+import { type Digested, Feeder } from './feeding.ts';
 import type { StateImage } from './image-state.ts';
 import { countBatch, countCommit, forgetPartition, metrics, showProcessor, showState } from './metrics.ts';
 import type { PartitionParts } from './partition-parts.ts';
@@ -136,7 +136,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
     if (held === null || this.inHand || this.stopped) return;
     const checkpoint = this.feeder.checkpoint(held);
     if (checkpoint === null) return;
-    this.activity = this.commitAll(held, [checkpoint]);
+    this.activity = this.commitAll(held, [checkpoint], []);
     await settlesWithin(this.activity, within_ms);
   }
 
@@ -283,29 +283,24 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
     }
     const { processor } = held;
     if (!(await this.continues(batch, processor.position))) return true;
-    const decoded = await decodeInputs(wiring.codecs, batch.records, {
-      from: processor.position,
-      poisoned: this.feeder.poisoned,
-    });
-    const { producer, logger } = this.parts;
-    await putAside(decoded.dead, { from: this.input, topic: wiring.topics.deadLetters, producer, logger });
+    await prepareInputs(wiring.codecs, batch.records);
     if (this.stopped || this.held !== held) return true;
-    let encoded: readonly Encoded[];
+    let digested: Digested;
     try {
-      const { partition } = this;
-      encoded = this.feeder.process(held, { partition, records: decoded.inputs, nextOffset: batch.nextOffset });
+      digested = this.feeder.digest(held, batch);
     } catch (error) {
       this.failed(error);
       return false;
     }
     countBatch(this.partition, processor.takeCounts());
-    for (const one of encoded) metrics.windowRecords.observe(one.states.length + one.output.length);
+    for (const one of digested.encoded) metrics.windowRecords.observe(one.states.length + one.output.length);
     this.showLag(batch);
     showProcessor(this.partition, processor, this.parts.ticker.brokerTime(this.partition));
+    const { dead, encoded } = digested;
     const checkpoint = encoded.length === 0 && clock.monotonic() - this.committedAt >= limits.checkpoint_ms;
     const extra = checkpoint ? this.feeder.checkpoint(held) : null;
-    if (extra !== null) encoded = [extra];
-    if (encoded.length > 0) this.activity = this.commitAll(held, encoded);
+    const all = extra === null ? encoded : [extra];
+    if (all.length > 0 || dead.length > 0) this.activity = this.commitAll(held, all, dead);
     return true;
   }
 
@@ -359,8 +354,10 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
   // Committing
 
   /** Never rejects. */
-  private async commitAll(held: Held<I, S, P, D, C>, encoded: readonly Encoded[]): Promise<void> {
-    const { controls, images, limits, logger, partition, wiring } = this.parts;
+  private async commitAll(held: Held<I, S, P, D, C>, encoded: readonly Encoded[], dead: readonly DeadLetter[]): Promise<void> {
+    const { controls, images, limits, logger, partition, producer, wiring } = this.parts;
+    const aside = { from: this.input, topic: wiring.topics.deadLetters, producer, logger };
+    await putAsideForSure(dead, aside, { limits, signal: this.stopping.signal });
     held.dirty = true;
     for (const transaction of toTransactions(encoded, limits)) {
       this.enter('committing');

@@ -10,7 +10,7 @@
  */
 import type { Signal, SignalKind, Source, State } from './generated.ts';
 import { signalKindSymbols, sourceSymbols, stateSymbols } from './generated.ts';
-import { Strings } from './strings.ts';
+import { readString, Strings } from './strings.ts';
 
 const BAD = -1;
 const kinds: readonly SignalKind[] = signalKindSymbols;
@@ -32,10 +32,10 @@ export class SignalReader {
     this.#failed = false;
     const kind = kinds[this.#index(kinds.length)] as SignalKind;
     const user_id = this.#string();
-    const gateway_id = this.#string();
+    const gateway_id = this.#known();
     const ordinal = this.#long();
     const received_at = this.#long();
-    const device_id = this.#isThere() ? this.#string() : null;
+    const device_id = this.#isThere() ? this.#known() : null;
     const session_id = this.#isThere() ? this.#string() : null;
     const connection_id = this.#isThere() ? this.#string() : null;
     const seq = this.#isThere() ? this.#long() : null;
@@ -149,12 +149,24 @@ export class SignalReader {
   }
 
   #string(): string {
+    const length = this.#length();
+    return readString(this.#bytes, this.#at - length, length);
+  }
+
+  /** Of few different ones. */
+  #known(): string {
+    const length = this.#length();
+    return this.#strings.read(this.#bytes, this.#at - length, length);
+  }
+
+  /** How many bytes come; they are passed over. */
+  #length(): number {
     const length = this.#long();
     if (length < 0 || length > this.#end - this.#at) {
       this.#failed = true;
-      return '';
+      return 0;
     }
     this.#at += length;
-    return this.#strings.read(this.#bytes, this.#at - length, length);
+    return length;
   }
 }
