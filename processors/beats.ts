@@ -19,7 +19,7 @@ export class BeatQueue {
   add(user: User, offset: number, clocks: { readonly stamp: number; readonly lease: number; readonly settle: number }): void {
     if (user.beat !== null) return;
     const { stamp, lease, settle } = clocks;
-    const beat: UnwrittenBeat = { user, offset, stamp, lease, settle, written: false };
+    const beat: UnwrittenBeat = { user, offset, stamp, lease, settle };
     user.beat = beat;
     this.queue.push(beat);
   }
@@ -27,7 +27,7 @@ export class BeatQueue {
   /** The user's record is being written. */
   written(user: User): void {
     if (user.beat === null) return;
-    user.beat.written = true;
+    user.beat.user = null;
     user.beat = null;
   }
 
@@ -35,7 +35,7 @@ export class BeatQueue {
   first(): UnwrittenBeat | null {
     for (; this.head < this.queue.length; this.head += 1) {
       const beat = this.queue[this.head] as UnwrittenBeat;
-      if (!beat.written) return beat;
+      if (beat.user !== null) return beat;
     }
     this.queue = [];
     this.head = 0;

@@ -73,6 +73,12 @@ export class PartitionClock implements Clocks {
     this.lease += step - left;
   }
 
+  /** What the lease clock will say at `stamp`, if nothing but steps comes. */
+  leaseAt(stamp: number): number {
+    const step = stamp - this.stamp;
+    return this.lease + step - Math.min(step, this.settle);
+  }
+
   /** Time goes on from `stamp`; the lease clock has not moved. */
   jump(stamp: number): void {
     this.stamp = stamp;

@@ -21,8 +21,9 @@
  * user's record be written, since a restore's tail, which knows no ordinals, could take it for a beat.
  */
 import type { Signal } from '../schemas/generated.ts';
+import { Gateway } from './gateway.ts';
 import type { Accepted, Happening, Heard } from './happening.ts';
-import { Device, Gateway, User } from './record.ts';
+import { Device, type User } from './record.ts';
 import type { Scope } from './scope.ts';
 import { type BoundStage, defineStage, type FieldOf, type Stage, type StageLogic } from './stage.ts';
 import type { Millis } from './time.ts';
@@ -91,10 +92,10 @@ class Dedupe implements BoundStage<Heard> {
       case 'silence':
         return this.leaves(happening, signal) || this.ignore();
       case 'override_set':
-        happening.user = this.scope.users.get(signal.user_id) ?? this.newUser(signal.user_id);
+        happening.user = this.scope.users.find(signal.user_id) ?? this.scope.users.make(signal.user_id);
         return true;
       case 'override_cleared':
-        happening.user = this.scope.users.get(signal.user_id) ?? null;
+        happening.user = this.scope.users.find(signal.user_id);
         return happening.user !== null;
       default:
         return true;
@@ -117,7 +118,7 @@ class Dedupe implements BoundStage<Heard> {
       gateway.repeated += 1;
       this.scope.repeated += 1;
       this.scope.counts.ordinalsRepeated += 1;
-      happening.user = signal.kind === 'heartbeat' ? (this.scope.users.get(signal.user_id) ?? null) : null;
+      happening.user = signal.kind === 'heartbeat' ? this.scope.users.find(signal.user_id) : null;
       if (happening.user !== null) this.handOn(happening, 'repeat');
       return false;
     }
@@ -149,7 +150,7 @@ class Dedupe implements BoundStage<Heard> {
   private speaks(happening: Happening, signal: Signal): boolean {
     const session = signal[this.options.within];
     if (session === null || signal.device_id === null) return false;
-    const user = this.scope.users.get(signal.user_id) ?? null;
+    const user = this.scope.users.find(signal.user_id);
     const device = user?.device(signal.device_id) ?? null;
     if (user === null || device === null) return this.first(happening, signal, user, signal.device_id, session);
     const same = session === device.session_id;
@@ -175,10 +176,10 @@ class Dedupe implements BoundStage<Heard> {
 
   private first(happening: Happening, signal: Signal, known: User | null, deviceId: string, session: string): boolean {
     if (known !== null && known.devices.length >= this.options.devices) {
-      if (!makeRoom(known)) return this.inVain(signal, null);
+      if (!makeRoom(known, this.scope)) return this.inVain(signal, null);
       this.scope.devices -= 1;
     }
-    const user = known ?? this.newUser(signal.user_id);
+    const user = known ?? this.scope.users.make(signal.user_id);
     const device = new Device(user, deviceId);
     device.session_id = session;
     if (signal.kind === 'heartbeat') device.seq = signal[this.options.by] ?? -1;
@@ -202,7 +203,7 @@ class Dedupe implements BoundStage<Heard> {
 
   /** goodbye and silence: only of the connection that holds the device. */
   private leaves(happening: Happening, signal: Signal): boolean {
-    const user = this.scope.users.get(signal.user_id) ?? null;
+    const user = this.scope.users.find(signal.user_id);
     const device = user?.device(signal.device_id) ?? null;
     if (device === null || device.connection_id === null || device.connection_id !== signal.connection_id) return false;
     const session = signal[this.options.within];
@@ -222,12 +223,6 @@ class Dedupe implements BoundStage<Heard> {
     return false;
   }
 
-  private newUser(userId: string): User {
-    const user = new User(userId);
-    this.scope.users.set(userId, user);
-    return user;
-  }
-
   private newGateway(gatewayId: string): Gateway {
     const gateway = new Gateway(gatewayId);
     this.scope.gateways.set(gatewayId, gateway);
@@ -241,14 +236,14 @@ function isReplaced(device: Device, session: string, lease: number): boolean {
 }
 
 /** Forgets the device that has been dead for longest. False: all live. */
-function makeRoom(user: User): boolean {
+function makeRoom(user: User, scope: Scope): boolean {
   let oldest: Device | null = null;
   for (const device of user.devices) {
     if (device.forget_lease !== NEVER && (oldest === null || device.forget_lease < oldest.forget_lease)) oldest = device;
   }
   if (oldest === null) return false;
   oldest.release();
-  oldest.forget_lease = NEVER;
+  scope.leaseTimers.remove(oldest);
   user.devices.splice(user.devices.indexOf(oldest), 1);
   return true;
 }

@@ -59,7 +59,7 @@ class DiffStage implements BoundStage<Lived> {
     this.next = next;
   }
 
-  readonly entries = (): number => this.scope.users.size;
+  readonly entries = (): number => this.scope.users.known;
 
   readonly on = (lived: Lived): void => {
     const { scope } = this;

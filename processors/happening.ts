@@ -6,7 +6,8 @@
  * stages in a wrong order do not compile: Heard → Accepted → Ranked → Lived.
  */
 import type { Cause, Signal, Source, State } from '../schemas/generated.ts';
-import type { Device, Gateway, Ghost, UnwrittenBeat, User } from './record.ts';
+import type { Gateway } from './gateway.ts';
+import type { Device, Ghost, UnwrittenBeat, User } from './record.ts';
 
 export type HappeningKind =
   | 'signal' // a record of the input

@@ -23,8 +23,11 @@
  * is asked to restate may be asked once more after a restart, which is harmless.
  */
 import type { Signal } from '../schemas/generated.ts';
+import { addHolding } from '../schemas/holdings.ts';
+import type { UserOutline } from '../schemas/user-outline.ts';
+import { Gateway } from './gateway.ts';
 import type { Happening, Lived, Ranked } from './happening.ts';
-import { type Device, Gateway, Ghost, type User } from './record.ts';
+import { type Device, Ghost, type User } from './record.ts';
 import type { Scope } from './scope.ts';
 import { type BoundStage, defineStage, type Stage, type StageLogic } from './stage.ts';
 import type { Millis } from './time.ts';
@@ -106,15 +109,18 @@ class OfflineTimeout implements BoundStage<Ranked> {
     this.handOn(happening, happening.user as User);
   };
 
+  counted(outline: UserOutline, lease: number): void {
+    this.scope.devices += outline.devices;
+    for (let i = 0; i < outline.held; i += 1)
+      addHolding(this.holder(outline.gateways[i] as string, lease).holdings, outline.hashes[i] as number);
+  }
+
   loaded(user: User, lease: number): void {
     for (const device of user.devices) {
-      const { gateway_id, connection_id, hold_ordinal } = device;
-      if (gateway_id !== null && connection_id !== null)
-        device.hold(this.scope.gateways.get(gateway_id) ?? this.unknown(gateway_id, lease), connection_id, hold_ordinal);
+      if (device.gateway_id !== null && device.connection_id !== null) device.link(this.holder(device.gateway_id, lease));
       this.scope.leaseTimers.arm(device);
     }
     for (const ghost of user.ghosts ?? []) this.scope.leaseTimers.arm(ghost);
-    this.scope.devices += user.devices.length;
   }
 
   gatewayLoaded(gateway: Gateway): void {
@@ -122,8 +128,10 @@ class OfflineTimeout implements BoundStage<Ranked> {
     this.scope.leaseTimers.arm(gateway);
   }
 
-  /** A holder that the partition record does not know: as good as dead. */
-  private unknown(gatewayId: string, lease: number): Gateway {
+  /** One that the partition record does not know is as good as dead. */
+  private holder(gatewayId: string, lease: number): Gateway {
+    const known = this.scope.gateways.get(gatewayId);
+    if (known !== undefined) return known;
     const gateway = new Gateway(gatewayId);
     gateway.dead = true;
     gateway.lease = lease - this.options.lease;
@@ -291,7 +299,7 @@ class OfflineTimeout implements BoundStage<Ranked> {
 
   /** No longer invisible: for others a hello of every device that counts. Where none does, the goodbye's grace ends early. */
   private lift(happening: Happening, user: User): void {
-    for (const ghost of user.ghosts ?? []) ghost.gone = true;
+    for (const ghost of user.ghosts ?? []) this.scope.leaseTimers.remove(ghost);
     user.ghosts = null;
     const best = bestDevice(user);
     if (best !== null) user.publicLastSeen = happening.stamp;
@@ -360,9 +368,10 @@ class OfflineTimeout implements BoundStage<Ranked> {
     this.scope.tellRestate(gateway.gateway_id);
   }
 
-  /** All users with a device that this gateway holds: a scan, since gateways die rarely. Hands each on that changed. */
+  /** All users with a device that this gateway holds: scans, since gateways die rarely. Hands each on that changed. */
   private eachHolding(gateway: Gateway, happening: Happening, change: (device: Device) => boolean): void {
     if (gateway.holdings.devices === 0) return;
+    this.scope.users.bringHeldBy(gateway.gateway_id);
     for (const user of this.scope.users.values()) {
       let by: Device | null = null;
       for (const device of user.devices) {

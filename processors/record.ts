@@ -16,7 +16,6 @@
  */
 import type {
   Device as DeviceRecord,
-  GatewayLease,
   Ghost as GhostRecord,
   Override,
   PublicView,
@@ -25,64 +24,20 @@ import type {
   State,
   UserState,
 } from '../schemas/generated.ts';
-import { addHolding, type Holdings, holdingHash, removeHolding } from '../schemas/holdings.ts';
+import { addHolding, holdingHash, removeHolding } from '../schemas/holdings.ts';
+import type { UserOutline } from '../schemas/user-outline.ts';
+import type { Gateway } from './gateway.ts';
 import { NEVER, type Timed } from './timers.ts';
 import { Decision } from './view.ts';
 
 /** When somebody was last seen who never was. */
 const UNSEEN = Number.NEGATIVE_INFINITY;
 
+/** A hash is never below 0. */
+const UNKNOWN = -1;
+
 /** In records, what never falls due is null; here it is Infinity, so that times are always numbers. */
 const orNull = (at: number): number | null => (Number.isFinite(at) ? at : null);
-
-/** A gateway's lease, its ordinals, and the number and hash of what it holds here. */
-export class Gateway implements GatewayLease, Timed {
-  readonly gateway_id: string;
-  stamp = 0;
-  lease = 0;
-  dead = false;
-  ordinal = 0;
-  missing = 0;
-  repeated = 0;
-
-  readonly holdings: Holdings = { devices: 0, hash: 0 };
-  /** When it was last asked to restate; not kept in the record (asking once more is harmless). */
-  restateAsked: number | null = null;
-  armed = NEVER;
-  place = -1;
-  /** When it is dead, or when it is forgotten; set by offlineTimeout. */
-  due = NEVER;
-
-  constructor(gatewayId: string) {
-    this.gateway_id = gatewayId;
-  }
-
-  get timerClass(): number {
-    return 1;
-  }
-
-  get timerKey(): string {
-    return this.gateway_id;
-  }
-
-  get timerSubKey(): string {
-    return '';
-  }
-
-  deadline(): number {
-    return this.due;
-  }
-
-  /** It lives, and was heard at this very moment: to hear it again says nothing more. */
-  heardAt({ stamp, lease }: { readonly stamp: number; readonly lease: number }): boolean {
-    return this.stamp === stamp && this.lease === lease && !this.dead;
-  }
-
-  record(): GatewayLease {
-    const { gateway_id, stamp, lease, dead, ordinal, missing, repeated } = this;
-    return { gateway_id, stamp, lease, dead, ordinal, missing, repeated };
-  }
-}
 
 export class Device implements Timed {
   // What a beat needs comes first: it lies together in memory.
@@ -104,7 +59,8 @@ export class Device implements Timed {
 
   /** The holder's gateway; null where nobody holds it. */
   gateway: Gateway | null = null;
-  private heldHash = 0;
+  /** holdingHash of the hold; worked out when it is needed. */
+  private heldHash = UNKNOWN;
   /** Of state and source, by windowedPrecedence: the higher one speaks for the user. */
   rank = 0;
   armed = NEVER;
@@ -141,14 +97,25 @@ export class Device implements Timed {
     if (this.gateway !== null) this.release();
     this.connection_id = connectionId;
     this.gateway_id = gateway.gateway_id;
-    this.gateway = gateway;
+    this.link(gateway);
     this.hold_ordinal = ordinal;
-    this.heldHash = holdingHash(this.user.user_id, this.device_id, connectionId);
-    addHolding(gateway.holdings, this.heldHash);
+    addHolding(gateway.holdings, this.hash());
+  }
+
+  /** The gateway whose hold the record tells of: counted already, as it was known before there was an object. */
+  link(gateway: Gateway): void {
+    this.gateway = gateway;
+    this.heldHash = UNKNOWN;
+  }
+
+  /** Of its hold. */
+  hash(): number {
+    if (this.heldHash === UNKNOWN) this.heldHash = holdingHash(this.user.user_id, this.device_id, this.connection_id ?? '');
+    return this.heldHash;
   }
 
   release(): void {
-    if (this.gateway !== null) removeHolding(this.gateway.holdings, this.heldHash);
+    if (this.gateway !== null) removeHolding(this.gateway.holdings, this.hash());
     this.connection_id = null;
     this.gateway_id = null;
     this.gateway = null;
@@ -156,9 +123,7 @@ export class Device implements Timed {
   }
 
   deadline(): number {
-    const { ttl_lease, grace_lease, forget_lease } = this;
-    const due = ttl_lease < grace_lease ? ttl_lease : grace_lease;
-    return due < forget_lease ? due : forget_lease;
+    return Math.min(this.ttl_lease, this.grace_lease, this.forget_lease);
   }
 
   record(): DeviceRecord {
@@ -193,8 +158,6 @@ export class Ghost implements GhostRecord, Timed {
   rank = 0;
   armed = NEVER;
   place = -1;
-  /** Dropped when invisible ends: an entry left in the timers must not fire. */
-  gone = false;
 
   constructor(user: User, ghost: GhostRecord) {
     this.user = user;
@@ -218,7 +181,7 @@ export class Ghost implements GhostRecord, Timed {
   }
 
   deadline(): number {
-    return this.gone ? NEVER : this.grace_lease;
+    return this.grace_lease;
   }
 
   record(): GhostRecord {
@@ -229,13 +192,13 @@ export class Ghost implements GhostRecord, Timed {
 
 /** A beat that no record holds yet: the first one of its user since the record was last written. */
 export interface UnwrittenBeat {
-  readonly user: User;
+  /** null: written since. */
+  user: User | null;
   readonly offset: number;
   /** The clocks at that record. */
   readonly stamp: number;
   readonly lease: number;
   readonly settle: number;
-  written: boolean;
 }
 
 export class User implements Timed {
@@ -248,6 +211,8 @@ export class User implements Timed {
   /** null: others see the devices as they are. */
   ghosts: Ghost[] | null = null;
   touched = false;
+  /** Something happened since the hand last came by (users.ts). */
+  used = true;
   override: Override | null = null;
   /** What was emitted last, and what is decided since. */
   readonly self = new Decision();
@@ -288,6 +253,23 @@ export class User implements Timed {
       if (device.device_id === deviceId) return device;
     }
     return null;
+  }
+
+  /** As if never heard of. */
+  get blank(): boolean {
+    return this.offset === 0 && this.devices.length === 0 && this.override === null;
+  }
+
+  /** What its record will say in outline; the same as `UserRecords.outline` of it. */
+  outline(into: UserOutline): void {
+    into.clear();
+    into.devices = this.devices.length;
+    into.stamp = this.deadline();
+    for (const device of this.devices) {
+      into.lease = Math.min(into.lease, device.deadline());
+      if (device.gateway_id !== null && device.connection_id !== null) into.holds(device.gateway_id, device.hash());
+    }
+    for (const ghost of this.ghosts ?? []) into.lease = Math.min(into.lease, ghost.grace_lease);
   }
 
   /** A sign of life at this stamp; others see it unless the user is invisible. */

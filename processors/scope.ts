@@ -4,9 +4,12 @@
  */
 import type { Delivery, Signal, SignalKind, UserState } from '../schemas/generated.ts';
 import { BeatQueue } from './beats.ts';
-import type { Gateway, User } from './record.ts';
+import type { Gateway } from './gateway.ts';
+import type { User } from './record.ts';
 import type { FieldOf } from './stage.ts';
+import type { UserImage } from './stored.ts';
 import { Timers } from './timers.ts';
+import { Users } from './users.ts';
 
 export interface Counts {
   /** By kind. */
@@ -58,12 +61,12 @@ export interface RepeatFields {
 
 export class Scope {
   readonly partition: number;
-  readonly users = new Map<string, User>();
   readonly gateways = new Map<string, Gateway>();
   /** Deadlines on the lease clock: gateways, devices, ghosts. */
   readonly leaseTimers = new Timers();
   /** Deadlines that are stamps: overrides. */
   readonly stampTimers = new Timers();
+  readonly users: Users;
   readonly beats = new BeatQueue();
   readonly cells: Cells = { window: 200, stagger: 0 };
   readonly fields: RepeatFields = { by: 'seq', within: 'session_id' };
@@ -79,8 +82,9 @@ export class Scope {
   controls: Delivery[] = [];
   counts: Counts = noCounts();
 
-  constructor(partition: number) {
+  constructor(partition: number, image: UserImage | null = null) {
     this.partition = partition;
+    this.users = new Users(image, this);
   }
 
   takeCounts(): Counts {
@@ -91,7 +95,7 @@ export class Scope {
 
   touch(user: User): void {
     if (user.touched) return;
-    user.touched = true;
+    user.touched = user.used = true;
     this.touched.push(user);
   }
 

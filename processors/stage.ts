@@ -11,8 +11,10 @@
  * committing, fan-out); inside a batch the chain is plain loops.
  */
 import { Observable, type OperatorFunction } from 'rxjs';
+import type { UserOutline } from '../schemas/user-outline.ts';
+import type { Gateway } from './gateway.ts';
 import { Happening } from './happening.ts';
-import type { Gateway, User } from './record.ts';
+import type { User } from './record.ts';
 import { Scope } from './scope.ts';
 
 /** One decoded record of the input. */
@@ -70,7 +72,9 @@ export interface BoundStage<A> {
   readonly on: StageLogic<A>;
   /** Entries of its store now, for metrics; a stage without a store has none. */
   readonly entries?: () => number;
-  /** A user (or gateway) was loaded: work out anew what the record does not hold, and arm its timers. */
+  /** At the restore, of each user, in memory or not: count what is to be counted. */
+  readonly counted?: (outline: UserOutline, lease: number) => void;
+  /** A user (or gateway) comes into memory: work out anew what the record does not hold, and arm its timers. */
   readonly loaded?: (user: User, lease: number) => void;
   readonly gatewayLoaded?: (gateway: Gateway, lease: number) => void;
 }

@@ -13,8 +13,8 @@ import type { Scope } from './scope.ts';
 export function applyBeat(scope: Scope, signal: Signal, offset: number, clocks: Clocks): void {
   if (signal.kind !== 'heartbeat' || signal.state === 'offline') return;
   const seq = signal[scope.fields.by];
-  const user = scope.users.get(signal.user_id);
-  if (user === undefined || user.offset > offset) return;
+  const user = scope.users.find(signal.user_id);
+  if (user === null || user.offset > offset) return;
   const device = user.device(signal.device_id);
   if (device === null || seq === null || seq <= device.seq || device.session_id !== signal[scope.fields.within]) return;
   if (signal.connection_id !== null && signal.connection_id !== device.connection_id) return;

@@ -4,12 +4,18 @@
 import { expect, test } from 'vitest';
 import { avroType, readSchema } from '../schemas/avsc.ts';
 import type { Diff, PartitionState, UserState } from '../schemas/generated.ts';
-import { checkLaws, type LawCodec } from './kit/laws.ts';
+import { checkLaws } from './kit/laws.ts';
+import type { LawCodec } from './kit/laws-kit.ts';
 import { presence } from './presence.ts';
 
 const codecOf = <T>(name: 'UserState' | 'PartitionState' | 'Diff') => {
   const type = avroType(readSchema(name));
-  return { encode: (value: T): Buffer => type.toBuffer(value), decode: (bytes: Buffer): T => type.fromBuffer(bytes) as T };
+  // Confluent wire format, as in the topics: a zero byte and the schema's id.
+  const header = Buffer.from([0, 0, 0, 0, 7]);
+  return {
+    encode: (value: T): Buffer => Buffer.concat([header, type.toBuffer(value)]),
+    decode: (bytes: Buffer): T => type.fromBuffer(bytes.subarray(header.length)) as T,
+  };
 };
 const codec: LawCodec = {
   state: codecOf<UserState>('UserState'),

@@ -57,12 +57,12 @@ export const mutations: readonly Mutation[] = [
   ...group('Markers', record, [
     [
       'a release is not taken off the number',
-      'if (this.gateway !== null) removeHolding(this.gateway.holdings, this.heldHash);',
+      'if (this.gateway !== null) removeHolding(this.gateway.holdings, this.hash());',
       '',
     ],
     [
       'the hash is not of the connection',
-      'holdingHash(this.user.user_id, this.device_id, connectionId)',
+      "holdingHash(this.user.user_id, this.device_id, this.connection_id ?? '')",
       "holdingHash(this.user.user_id, this.device_id, '')",
     ],
   ]),
@@ -168,8 +168,8 @@ export const mutations: readonly Mutation[] = [
   ...group('Window', diff, [
     [
       'the last signal decides, changed or not',
-      'if (user.self.now !== lived.selfState)',
-      'if (user.self.now !== lived.selfState || user.self.changed)',
+      'if (self.now !== lived.selfState)',
+      'if (self.now !== lived.selfState || self.changed)',
     ],
     ['diffs come in order of arrival', 'const touched = scope.touched.sort(byKey);', 'const touched = scope.touched;'],
   ]),
@@ -225,7 +225,11 @@ export const mutations: readonly Mutation[] = [
     ['a restore forgets the ttls', 'device.ttl_lease = clocks.lease + (signal.ttl_ms ?? 0);', ''],
   ]),
   ...group('Replay', beats, [
-    ['the tail begins too late', 'if (!beat.written) return beat;', 'if (!beat.written) return this.head > 0 ? beat : null;'],
+    [
+      'the tail begins too late',
+      'if (beat.user !== null) return beat;',
+      'if (beat.user !== null) return this.head > 0 ? beat : null;',
+    ],
   ]),
   ...group('Replay', timeout, [['timers are not rebuilt', 'this.scope.leaseTimers.arm(device);\n    }\n    for', '}\n    for']]),
 ];

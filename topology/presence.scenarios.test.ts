@@ -9,6 +9,10 @@ describe.each([...new Set(scenarios.map(({ rule }) => rule))])('%s', (rule) => {
     expect(play(presence, table)).toBe(tidy(table));
   });
 
+  test.each(ours)('with one user in memory: %s', (_title, table) => {
+    expect(play(presence, table, { hotUsers: 1 })).toBe(tidy(table));
+  });
+
   // Controls are left out: a gateway may be asked to restate once more after a restart.
   test.each(ours)('after a restart at every record: %s', (_title, table) => {
     const withoutControls = (text: string) => text.replace(/^!.*\n?/gm, '').trimEnd();

@@ -8,11 +8,14 @@
 import type { Input } from '../../processors/stage.ts';
 import type { Delivery, Diff, PartitionState, Signal, UserState } from '../../schemas/generated.ts';
 import type { PresenceEmission, PresenceProcessor } from './partition.ts';
+import { jsonRecords, StoredMap } from './stored-map.ts';
 import type { Topology } from './topology.ts';
 
 export interface DriverOptions {
   /** Default 0. */
   readonly partition?: number;
+  /** Keeps the state in an image, and so many users in memory. Default: all users in memory, and no image. */
+  readonly hotUsers?: number;
 }
 
 export class Driver {
@@ -26,12 +29,33 @@ export class Driver {
   processor: PresenceProcessor;
   private readonly topology: Pick<Topology, 'processor'>;
   private readonly partition: number;
+  private readonly hotUsers: number | null;
 
   constructor(topology: Pick<Topology, 'processor'>, options: DriverOptions = {}) {
     this.topology = topology;
     this.partition = options.partition ?? 0;
-    this.processor = topology.processor(this.partition);
+    this.hotUsers = options.hotUsers ?? null;
+    this.processor = this.fresh();
     this.processor.restore();
+  }
+
+  /** A processor with all that was committed; to be restored. */
+  private fresh(): PresenceProcessor {
+    const { topology, partition, hotUsers, states, partitionRecord } = this;
+    let processor: PresenceProcessor;
+    if (hotUsers === null) {
+      processor = topology.processor(partition);
+      for (const [key, state] of states) processor.load(key, structuredClone(state));
+    } else {
+      const stored = new StoredMap();
+      for (const [key, state] of states) stored.put(key, jsonRecords.encode(state));
+      processor = topology.processor(partition, { stored, records: jsonRecords, hotUsers });
+      processor.emissions.subscribe((emission) => {
+        for (const { key, value } of emission.states) stored.put(key, jsonRecords.encode(value));
+      });
+    }
+    if (partitionRecord !== null) processor.loadPartition(structuredClone(partitionRecord));
+    return processor;
   }
 
   /** Appends a record, stamped so, and processes it. */
@@ -51,9 +75,7 @@ export class Driver {
 
   /** Dies, and is restored from what was committed and the log. What it emits then was not committed before. */
   restart(): void {
-    const processor = this.topology.processor(this.partition);
-    for (const [key, state] of this.states) processor.load(key, structuredClone(state));
-    if (this.partitionRecord !== null) processor.loadPartition(structuredClone(this.partitionRecord));
+    const processor = this.fresh();
     const { tailFrom, position } = processor.restore();
     const { partition } = this;
     processor.tail({ partition, records: this.signals.slice(tailFrom, position), nextOffset: position });

@@ -7,42 +7,18 @@
  * 4. Versions rise by one, and each view's diffs chain.
  * 5. A naive model of the rules says the same (processors/reference.ts).
  * 6. Others see of an invisible user what they would see of one who said goodbye.
+ * 7. However few users are in memory, the same bytes are emitted (laws-image.ts).
  *
  * A broken law throws with the seed and what differs first.
  */
 import { Reference } from '../../processors/reference.ts';
 import type { Input } from '../../processors/stage.ts';
 import { random, swarm } from '../../processors/swarm.ts';
-import type { Diff, PartitionState, Signal, UserState } from '../../schemas/generated.ts';
+import type { Signal, UserState } from '../../schemas/generated.ts';
 import { type SignalDraft, signal } from '../../schemas/signal.ts';
+import { imageLaws } from './laws-image.ts';
+import { bytes, encoded, feed, fresh, type LawOptions, type Log, type Run, same } from './laws-kit.ts';
 import type { PresenceEmission, PresenceProcessor } from './partition.ts';
-import type { Topology } from './topology.ts';
-
-/** Values to bytes and back. */
-export interface LawCodec {
-  state: { encode(value: UserState): Buffer; decode(bytes: Buffer): UserState };
-  partition: { encode(value: PartitionState): Buffer; decode(bytes: Buffer): PartitionState };
-  diff: { encode(value: Diff): Buffer };
-}
-
-export interface LawOptions {
-  readonly topology: Pick<Topology, 'processor'>;
-  readonly codec: LawCodec;
-  readonly seed: number;
-  /** Length of the log. */
-  readonly records: number;
-}
-
-type Log = readonly Input<Signal>[];
-
-interface Run {
-  readonly options: LawOptions;
-  readonly rnd: () => number;
-  readonly partition: number;
-  readonly log: Log;
-  /** Fed record by record. */
-  readonly truth: readonly PresenceEmission[];
-}
 
 export function checkLaws(options: LawOptions): void {
   const rnd = random(options.seed + 1_000_000);
@@ -58,53 +34,8 @@ export function checkLaws(options: LawOptions): void {
   chains(run);
   reference(run);
   privacy(run);
+  imageLaws(run);
 }
-
-function same(law: string, seed: number, actual: readonly string[], expected: readonly string[]): void {
-  const length = Math.max(actual.length, expected.length);
-  for (let i = 0; i < length; i += 1) {
-    if (actual[i] === expected[i]) continue;
-    throw new Error(
-      `Law broken, seed ${seed}: ${law}\n  at ${i} of ${expected.length}\n  expected ${expected[i]}\n  but got  ${actual[i]}`,
-    );
-  }
-}
-
-function fresh(options: LawOptions, partition: number): PresenceProcessor {
-  const processor = options.topology.processor(partition);
-  processor.restore();
-  return processor;
-}
-
-function feed(
-  processor: PresenceProcessor,
-  log: Log,
-  size: () => number,
-  each?: (processor: PresenceProcessor) => void,
-): PresenceEmission[] {
-  const out: PresenceEmission[] = [];
-  for (let i = 0; i < log.length; ) {
-    const records = log.slice(i, i + Math.max(1, size()));
-    i += records.length;
-    out.push(...processor.process({ partition: 0, records, nextOffset: (records.at(-1)?.offset ?? -1) + 1 }));
-    each?.(processor);
-  }
-  return out;
-}
-
-/** An emission as bytes, and readable: a difference is to be understood. Controls are left out: they may be said again. */
-function bytes({ codec }: LawOptions, emission: PresenceEmission): string {
-  const hash = [
-    ...emission.states.map(({ value }) => codec.state.encode(value)),
-    ...emission.diffs.map(({ value }) => codec.diff.encode(value)),
-    codec.partition.encode(emission.partition),
-  ];
-  const readable = JSON.stringify([emission.states.map(({ value }) => value), emission.partition]);
-  return `${Buffer.concat(hash).toString('base64')} ${readable}`;
-}
-
-const encoded = (options: LawOptions, emissions: readonly PresenceEmission[]): string[] =>
-  emissions.map((emission) => bytes(options, emission));
 
 const printed = (emissions: readonly PresenceEmission[]): string[] =>
   emissions.flatMap((emission) =>

@@ -17,13 +17,14 @@ import { type Observable, Subject } from 'rxjs';
 import { PresenceError } from '../../base/errors.ts';
 import { type Arrival, type ClockOptions, PartitionClock } from '../../processors/clock.ts';
 import type { Changes } from '../../processors/diff.ts';
+import { Gateway } from '../../processors/gateway.ts';
 import { Happening, type Heard } from '../../processors/happening.ts';
-import { Device, Gateway, Ghost, User } from '../../processors/record.ts';
+import { Device, Ghost, User } from '../../processors/record.ts';
 import { Scope } from '../../processors/scope.ts';
 import type { Batch, BoundStage, Input, Stage, StageLogic } from '../../processors/stage.ts';
 import type { UserImage } from '../../processors/stored.ts';
 import { applyBeat } from '../../processors/tail.ts';
-import { compareTimed, type Timed } from '../../processors/timers.ts';
+import { compareTimed, NEVER, type Timed } from '../../processors/timers.ts';
 import type { Delivery, Diff, GatewayLease, PartitionState, Signal, UserState } from '../../schemas/generated.ts';
 import type { Emission, Output, PartitionProcessor, ProcessorCounts, ProcessorSizes, StageCounts } from './processor.ts';
 
@@ -80,7 +81,7 @@ export class Partition implements PresenceProcessor {
 
   constructor(options: PartitionOptions) {
     this.options = options;
-    this.scope = new Scope(options.partition);
+    this.scope = new Scope(options.partition, options.image);
     this.clock = new PartitionClock(options.clock);
     this.emissions = this.out.asObservable();
     const hops: Hop[] = [];
@@ -97,6 +98,9 @@ export class Partition implements PresenceProcessor {
       };
     }
     this.hops = hops;
+    this.scope.users.loaded = (user) => {
+      for (const { bound } of hops) bound.loaded?.(user, this.clock.lease);
+    };
     this.first = after;
   }
 
@@ -111,7 +115,8 @@ export class Partition implements PresenceProcessor {
   get sizes(): ProcessorSizes {
     const { users, devices, leaseTimers, stampTimers } = this.scope;
     const stores = this.hops.map(({ name, store, bound }) => ({ stage: name, store, entries: bound.entries?.() ?? 0 }));
-    return { users: users.size, hot: users.size, devices, timers: leaseTimers.size + stampTimers.size, stores };
+    const timers = leaseTimers.size + stampTimers.size + users.waiting;
+    return { users: users.known, hot: users.hot, devices, timers, stores };
   }
 
   takeCounts(): ProcessorCounts {
@@ -129,8 +134,7 @@ export class Partition implements PresenceProcessor {
   // ---- restore
 
   load(key: string, value: UserState | null): void {
-    if (value === null) this.scope.users.delete(key);
-    else this.scope.users.set(key, User.load(value));
+    this.scope.users.load(key, value);
   }
 
   loadPartition(value: PartitionState): void {
@@ -140,7 +144,6 @@ export class Partition implements PresenceProcessor {
   restore(): { readonly tailFrom: number; readonly position: number } {
     const { scope, clock, loadedPartition } = this;
     if (loadedPartition === null) return { tailFrom: 0, position: 0 };
-    this.loadImage();
     clock.set(loadedPartition);
     this.enterCell();
     scope.epoch = loadedPartition.epoch;
@@ -151,17 +154,14 @@ export class Partition implements PresenceProcessor {
       scope.gateways.set(gateway.gateway_id, gateway);
       for (const { bound } of this.hops) bound.gatewayLoaded?.(gateway, clock.lease);
     }
-    for (const user of scope.users.values()) for (const { bound } of this.hops) bound.loaded?.(user, clock.lease);
+    scope.users.restore(clock, (outline) => {
+      for (const { bound } of this.hops) bound.counted?.(outline, clock.lease);
+    });
     this.tailClock = new PartitionClock(this.options.clock);
     const { tail_stamp, tail_lease, tail_settle, tail_offset, offset } = loadedPartition;
     this.tailClock.set({ stamp: tail_stamp, lease: tail_lease, settle: tail_settle });
     this.next = this.emitted = offset;
     return { tailFrom: tail_offset, position: offset };
-  }
-
-  private loadImage(): void {
-    const { image } = this.options;
-    image?.stored.each((slot) => this.load(image.stored.keyOf(slot), image.records.decode(image.stored.valueOf(slot))));
   }
 
   tail(batch: Batch<Signal>): void {
@@ -188,6 +188,7 @@ export class Partition implements PresenceProcessor {
     }
     if (batch.nextOffset > this.next) this.next = batch.nextOffset;
     this.scope.beats.trim();
+    this.scope.users.sweep(this.clock.lease, batch.records.length);
     return emissions;
   }
 
@@ -199,9 +200,10 @@ export class Partition implements PresenceProcessor {
 
   due(): number | null {
     const timer = this.firstTimer();
-    const at = timer === null ? Number.POSITIVE_INFINITY : this.stampOf(timer);
+    const asleep = this.scope.users.nextDue();
+    const at = Math.min(timer === null ? NEVER : this.stampOf(timer), this.clock.stampOf(asleep.lease), asleep.stamp);
     const due = this.scope.touched.length > 0 && this.cellEnd < at ? this.cellEnd : at;
-    return due === Number.POSITIVE_INFINITY ? null : due;
+    return due === NEVER ? null : due;
   }
 
   private apply(record: Input<Signal>): void {
@@ -247,18 +249,19 @@ export class Partition implements PresenceProcessor {
    */
   private fireUpTo(stamp: number): void {
     const { clock, scope } = this;
+    scope.users.bringDue(clock.leaseAt(stamp), stamp);
     for (;;) {
       const timer = this.firstTimer();
       const beat = scope.beats.first();
-      const timerAt = timer === null ? Number.POSITIVE_INFINITY : this.stampOf(timer);
-      const beatAt = beat === null ? Number.POSITIVE_INFINITY : clock.stampOf(beat.lease + scope.flush);
+      const timerAt = timer === null ? NEVER : this.stampOf(timer);
+      const beatAt = beat === null ? NEVER : clock.stampOf(beat.lease + scope.flush);
       if (timerAt > stamp && beatAt > stamp) return;
       if (beat !== null && beatAt < timerAt) {
         this.travel(beatAt);
-        beat.written = true; // No longer first; its user is touched, and so written at the cut.
         this.happening.clear('beat_due');
         this.happening.user = beat.user;
         this.happening.beat = beat;
+        beat.user = null; // No longer first; its user is touched, and so written at the cut.
         this.pass();
       } else if (timer !== null) {
         this.travel(timerAt);

@@ -40,6 +40,8 @@ const SOURCES: ReadonlySet<string> = new Set(['manual', 'app', 'inferred']);
 export interface PlayOptions {
   /** Dies and is restored after every record. */
   readonly restarting?: boolean;
+  /** Keeps the state in an image, and so many users in memory (driver.ts). */
+  readonly hotUsers?: number;
 }
 
 /** The table's lines without comments (`//`) and blanks: what `play` answers with, if all is as written. */
@@ -109,7 +111,7 @@ class Player {
   private last: { readonly value: Signal; readonly trace: string | undefined } | null = null;
 
   constructor(topology: Pick<Topology, 'processor'>, options: PlayOptions) {
-    this.driver = new Driver(topology);
+    this.driver = new Driver(topology, options.hotUsers === undefined ? {} : { hotUsers: options.hotUsers });
     this.restarting = options.restarting ?? false;
   }
 
