@@ -1,5 +1,6 @@
 /** What a partition that has been taken holds, and how it comes to it once earlier owners are fenced. */
 import { clock } from '../base/clock.ts';
+import { gauge } from '../base/metrics.ts';
 import type { LogTransactions } from '../ports/log.ts';
 import type { PartitionProcessor } from '../topology/kit/processor.ts';
 import { type CommitTrouble, Committer } from './committer.ts';
@@ -56,8 +57,16 @@ export async function restoreHeld<I, S, P, D, C>(
   return { processor, committer, image, dirty: false };
 }
 
+const imageBytes = gauge('presence_image_bytes', 'Memory of the image of the state of a partition that runs here.', [
+  'partition',
+]);
+
+/** A partition that is no longer here shows none. */
+export const forgetImage = (partition: number): void => imageBytes.remove({ partition: String(partition) });
+
 /** After a commit: what the image holds is the state topic up to where that commit lies, and what it wrote. */
-export function markCommitted<I, S, P, D, C>(held: Held<I, S, P, D, C>): void {
+export function markCommitted<I, S, P, D, C>(partition: number, held: Held<I, S, P, D, C>): void {
+  imageBytes.set({ partition: String(partition) }, held.image.records.bytes);
   const { partitionRecord, offset, next } = held.committer.committed;
   held.dirty = false;
   held.image.partitionRecord = partitionRecord;

@@ -46,7 +46,7 @@ import { type Digested, Feeder } from './feeding.ts';
 import type { StateImage } from './image-state.ts';
 import { countBatch, countCommit, forgetPartition, metrics, showProcessor, showState } from './metrics.ts';
 import type { PartitionParts } from './partition-parts.ts';
-import { type Held, markCommitted, restoreHeld } from './partition-take.ts';
+import { forgetImage, type Held, markCommitted, restoreHeld } from './partition-take.ts';
 import { offsetsOf } from './restore.ts';
 import type { TickTarget } from './ticks.ts';
 import { Backoff, pause, settlesWithin } from './waiting.ts';
@@ -155,6 +155,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
   private giveImage(): void {
     const image = this.held === null ? this.image : this.held.dirty ? null : this.held.image;
     this.held = this.image = null;
+    forgetImage(this.partition);
     if (image !== null) this.parts.images.give(this.partition, image);
   }
 
@@ -381,7 +382,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
       this.committedAt = clock.monotonic();
       controls.send(transaction.controls);
     }
-    markCommitted(held);
+    markCommitted(partition, held);
     images.committed(partition, held.image);
     this.enter('running');
     this.parts.ticker.changed(partition);

@@ -260,7 +260,15 @@ export class Membership {
   async #failed(error: unknown): Promise<void> {
     const { group } = this.#options.options;
     if (typeOf(error) === 'REBALANCE_IN_PROGRESS') return;
-    if (!this.#down) this.#client.logger.warn({ error, group }, 'A consumer is not in its group; it joins again until it is.');
+    if (!this.#down && typeOf(error) === 'INVALID_SESSION_TIMEOUT') {
+      const session_ms = this.#session_ms;
+      this.#client.logger.error(
+        { error, group, session_ms },
+        'The broker refuses the session timeout: see its group.min.session.timeout.ms and group.max.session.timeout.ms.',
+      );
+    } else if (!this.#down) {
+      this.#client.logger.warn({ error, group }, 'A consumer is not in its group; it joins again until it is.');
+    }
     this.#down = true;
     this.connection.forget();
     if (isLost(error) || this.#expired) {

@@ -23,8 +23,11 @@ export interface System {
   stop(): Promise<void>;
 }
 
-/** The system, not started; or why it cannot be had here. */
-export async function makeSystem(kind: Kind): Promise<System | { readonly skipped: string }> {
+/** The system, not started; or why it cannot be had here. `more`: settings, on real parts. */
+export async function makeSystem(
+  kind: Kind,
+  more: Readonly<Record<string, string>> = {},
+): Promise<System | { readonly skipped: string }> {
   if (kind === 'embedded') return system([['--role', 'all']], { DATA_DIR: tempFolder('e2e') }, async () => {});
   const parts = await Promise.all([kafka(), schemaRegistry(), postgres(), redis()]);
   const stop = async (): Promise<void> => {
@@ -42,6 +45,7 @@ export async function makeSystem(kind: Kind): Promise<System | { readonly skippe
     DATABASE_URL: database.url,
     REDIS_URL: cache.url,
     PARTITIONS: '4',
+    ...more,
   };
   return system(
     ['topology', 'sinks', 'gateway'].map((role) => ['--role', role]),
