@@ -12,6 +12,7 @@ import { topicNames } from '../../schemas/topics.ts';
 import { diff, row, userState } from '../contract/states.ts';
 import { isSkipped, type Part, postgres, redis } from '../stack/index.ts';
 import { skipSuite } from '../stack/suite.ts';
+import { shown } from '../stall/gate.ts';
 import { createWorld, until, type World } from './harness.ts';
 
 const parts = await Promise.all([redis(), postgres()]);
@@ -116,6 +117,24 @@ function suite(cachePart: Part, storePart: Part): void {
         const { entries } = await store.history({ key: name, from: 0, to: 8.64e15, limit: 100, view: 'self' });
         expect(entries.map((entry) => entry.version)).toEqual(Array.from({ length: version }, (_, i) => version - i));
       }
+    });
+
+    test('a database whose writers hang costs one batch a partition and sink, and has every transition once in the end', async () => {
+      await allIn(store);
+      // As an index being built, or a dump being put back, would: every write waits.
+      const holder = new pg.Client(storePart.url);
+      await holder.connect();
+      await holder.query('BEGIN; LOCK TABLE presence_users, presence_history IN ACCESS EXCLUSIVE MODE');
+      for (let round = 0; round < 10; round += 1) await writeAll();
+      await allIn(cache);
+      await until(async () => (await shown('presence_database_waiting_count')) > 0);
+      expect(await shown('presence_database_waiting_count')).toBeLessThanOrEqual(2 * 4);
+      await holder.query('ROLLBACK');
+      await holder.end();
+      await allIn(store);
+      await world.committed(sinkGroups.history, topicNames.diffs);
+      const { entries } = await store.history({ key: names[5]!, from: 0, to: 8.64e15, limit: 100, view: 'self' });
+      expect(entries.map((entry) => entry.version)).toEqual(Array.from({ length: version }, (_, i) => version - i));
     });
 
     test('writers that meet in deadlocks do it again', async () => {
