@@ -83,7 +83,8 @@ export class BackgroundClient {
     for (let tries = 0; this.host.random.chance(path.loss) && tries < 5; tries++) trip += path.rto_ms * 2 ** tries;
     let answered = false;
     scheduler.send(gateway.host, trip, () => {
-      if (!gateway.ready) return;
+      // A request that was not read yet dies with its client (its kernel resets the connection).
+      if (!gateway.ready || session !== this.#session) return;
       // Of several attempts the log may have taken the first, whichever is answered.
       if (seq !== this.#came.seq || session !== this.#came.session) this.#came = { seq, session, at: scheduler.now };
       const came = this.#came.at;

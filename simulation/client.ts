@@ -336,8 +336,12 @@ export class StreamClient {
    * ways are open. (A way on which segments were lost for long opens late: TCP's pauses have doubled.)
    */
   #beaten(socket: Socket, gateway: Running, pinged: number | null): void {
+    this.#comesBack(socket, gateway, pinged);
+    this.#world.beats.note(this.story.device);
+  }
+
+  #comesBack(socket: Socket, gateway: Running, pinged: number | null): void {
     const { user, device } = this.story;
-    this.#world.beats.note(device);
     if (pinged === null || pinged < this.#backAt) return;
     if (socket !== this.#socket || !this.#greeted || this.#world.truth.isThere(user, device)) return;
     if (this.living && socket.clientOpen && gateway.heard && !this.#rebound.has(socket)) this.#world.truth.there(user, device);

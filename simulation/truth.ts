@@ -70,10 +70,10 @@ export class Truth {
     const truth = this.#user(user);
     const device = truth.devices.get(deviceId);
     if (device?.there) return;
+    if (truth.there === 0) this.#closeAbsence(truth, now);
     truth.devices.set(deviceId, { there: true, since: now, why: 'silent', ttl_ms });
     truth.there += 1;
     if (truth.there > 1) return;
-    this.#closeAbsence(truth, now);
     truth.told = false;
     truth.thereSince = now;
     truth.awaited = truth.said === 'offline' ? now : null;

@@ -43,7 +43,7 @@ export interface Outcome {
 
 export interface PlayOptions {
   /** Changes the system under test; for tests that break it. */
-  readonly wiring?: (wiring: PresenceWiring) => PresenceWiring;
+  readonly wiring?: (wiring: PresenceWiring, codecs: Codecs) => PresenceWiring;
 }
 
 /** After the story's end: the last clients find their way back, the last ttl ends, and 30 s of quiet. */
@@ -61,7 +61,7 @@ let shared: Promise<Codecs> | null = null;
 export async function play(story: Story, options: PlayOptions = {}): Promise<Outcome> {
   shared ??= createCodecs({ registry: createEmbeddedRegistry() });
   const codecs = await shared;
-  const wiring = (options.wiring ?? ((same) => same))(presenceWiring(codecs));
+  const wiring = (options.wiring ?? ((same) => same))(presenceWiring(codecs), codecs);
   const world = new World(story);
   const restore = useClock(world.scheduler.clock);
   try {
