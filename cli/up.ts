@@ -22,6 +22,7 @@ import { readyText } from './ready-text.ts';
 import { startGateway } from './run-gateway.ts';
 import { runSinks } from './run-sinks.ts';
 import { runPresence } from './run-topology.ts';
+import { systemOf } from './system-spec.ts';
 import { Board, Interrupted, untilThere, type Waiting } from './waiting.ts';
 
 export interface UpOptions {
@@ -70,7 +71,7 @@ interface Starting {
 }
 
 const watchedOf = (settings: Settings): Watched => ({
-  spec: presence.spec,
+  spec: systemOf(presence.spec, settings.partitions),
   instance: instanceName(settings),
   roles: settings.roles,
   since: Math.round(performance.timeOrigin),

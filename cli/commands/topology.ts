@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { addDescribe } from './topology/describe.ts';
 import { addLint } from './topology/lint.ts';
+import { addPlan } from './topology/plan.ts';
 
 export function addTopology(program: Command): void {
   const topology = program
@@ -13,8 +14,9 @@ export function addTopology(program: Command): void {
 Examples:
   presence topology describe --mermaid > presence.mmd    draw it
   presence topology lint                                 what the compiler cannot see
+  presence topology plan --against http://localhost:8080 what an edit does to what runs
 
 How to change it, step by step: docs/topology-guide.md`,
     );
-  for (const add of [addDescribe, addLint]) add(topology);
+  for (const add of [addDescribe, addLint, addPlan]) add(topology);
 }

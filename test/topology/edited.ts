@@ -7,8 +7,7 @@ import { createRequire } from 'node:module';
 import ts from 'typescript';
 import * as processors from '../../processors/index.ts';
 import * as stage from '../../processors/stage.ts';
-import { type AvroSchema, readSchema, schemaFile, schemaNames } from '../../schemas/avsc.ts';
-import { topicNames } from '../../schemas/topics.ts';
+import { type AvroSchema, schemaFile, schemaNames } from '../../schemas/avsc.ts';
 import * as kit from '../../topology/kit/index.ts';
 import type { Topic } from '../../topology/topics.ts';
 
@@ -27,11 +26,11 @@ const sources: Readonly<Record<string, string>> = {
   ...Object.fromEntries(schemaNames.map((name) => [schemaFile(name), `schemas/${schemaFile(name)}`])),
 };
 
-/** `presence.ts: old => new`, one a line; an indented line goes on with the one before. */
+/** `presence.ts: old => new`, one a line; a line that names no file goes on with the one before. */
 export const readEdits = (text: string): readonly Edit[] =>
   text
     .trim()
-    .replace(/\n\s+/g, ' ')
+    .replace(/\n(?!\s*[\w/-]+\.(?:ts|avsc): )\s*/g, ' ')
     .split('\n')
     .map((line) => {
       const match = /^(\S+): (.*?) =>(?: (.*))?$/.exec(line.trim());
@@ -79,30 +78,43 @@ function evaluate(text: string, modules: Readonly<Record<string, unknown>>): Rec
 /** The spec of the edited system; also where a rule is broken, and `to()` has refused it. */
 export function editedSpec(edits: readonly Edit[]): kit.SystemSpec {
   const texts = edit(edits);
-  const named = evaluate(texts.get('schemas/topics.ts') as string, {});
-  const topics = evaluate(texts.get('topics.ts') as string, {
-    '../processors/time.ts': processors,
-    '../schemas/topics.ts': { ...named, topicNames: named.topicNames ?? topicNames },
-  });
-  const schemas = Object.fromEntries(
-    schemaNames.map((name) => [name, JSON.parse(texts.get(schemaFile(name)) ?? '') as AvroSchema] as const),
-  );
+  const topics = topicsOf(texts);
+  const schemas = schemaNames.map((name) => [name, JSON.parse(texts.get(schemaFile(name)) ?? '') as AvroSchema] as const);
+  const all = (topics.topicSpecs as () => readonly Topic<unknown>[])();
   return kit.systemSpec(
-    topologySpec(texts.get('presence.ts') as string, topics),
-    (topics.topicSpecs as () => readonly Topic<unknown>[])(),
-    { ...Object.fromEntries(schemaNames.map((name) => [name, readSchema(name)])), ...schemas },
+    specOf(() => topologyOf(texts, topics)),
+    all,
+    Object.fromEntries(schemas),
   );
 }
 
-function topologySpec(text: string, topics: Record<string, unknown>): kit.TopologySpec {
+/** The edited topology, to be run. Throws BadTopology where a rule is broken. */
+export function editedTopology(edits: readonly Edit[]): kit.Topology {
+  const texts = edit(edits);
+  return topologyOf(texts, topicsOf(texts));
+}
+
+type Texts = ReadonlyMap<string, string>;
+
+const topicsOf = (texts: Texts): Record<string, unknown> =>
+  evaluate(texts.get('topics.ts') ?? '', {
+    '../processors/time.ts': processors,
+    '../schemas/topics.ts': evaluate(texts.get('schemas/topics.ts') ?? '', {}),
+  });
+
+function topologyOf(texts: Texts, topics: Record<string, unknown>): kit.Topology {
+  const modules = {
+    '../processors/index.ts': processors,
+    '../processors/stage.ts': stage,
+    './kit/index.ts': kit,
+    './topics.ts': topics,
+  };
+  return evaluate(texts.get('presence.ts') ?? '', modules).presence as kit.Topology;
+}
+
+function specOf(make: () => kit.Topology): kit.TopologySpec {
   try {
-    const modules = {
-      '../processors/index.ts': processors,
-      '../processors/stage.ts': stage,
-      './kit/index.ts': kit,
-      './topics.ts': topics,
-    };
-    return (evaluate(text, modules).presence as kit.Topology).spec;
+    return make().spec;
   } catch (error) {
     if (error instanceof kit.BadTopology) return error.spec;
     throw error;

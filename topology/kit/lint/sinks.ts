@@ -1,4 +1,5 @@
 /** Sinks: where results go, and whether they get there. */
+import { topicNames } from '../../../schemas/topics.ts';
 import type { SinkSpec } from '../sinks.ts';
 import { error, ofKind, place, type Rule, warning } from './rule.ts';
 
@@ -56,6 +57,25 @@ export const sinks: readonly Rule[] = [
       for (const read of reads)
         if (!outputs.has(read))
           report(place(spec, name), `reads ${read}, which no sink of this topology writes`, 'Add the kafkaSink that writes it.');
+  }),
+  error('not-wired', (spec, report) => {
+    const { signals, state, diffs } = topicNames;
+    const wiring = 'Let the runtime do it first: TopologyTopics in replay/wiring.ts.';
+    if (spec.source.topic !== signals)
+      report(
+        place(spec, spec.source.name),
+        `reads ${spec.source.topic}, and the runtime reads ${signals}: it would not be read`,
+        wiring,
+      );
+    for (const { name, writes, target } of spec.sinks) {
+      const wired = writes === 'states' ? state : writes === 'diffs' ? diffs : target;
+      if (target !== wired)
+        report(
+          place(spec, name),
+          `writes ${writes} to ${target}, and the runtime writes them to ${wired}: nothing would come`,
+          wiring,
+        );
+    }
   }),
   error('loop', (spec, report) => {
     for (const { name, target, writes } of spec.sinks)

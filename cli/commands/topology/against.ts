@@ -1,0 +1,64 @@
+/** A spec to compare with: a file, a running system, or a file as git has it. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { PresenceError } from '../../../base/errors.ts';
+import type { TopologySpec } from '../../../topology/kit/index.ts';
+
+/** How long a running system may take to say its spec. */
+const ANSWER_WITHIN_MS = 5_000;
+
+export async function readAgainst(place: string): Promise<TopologySpec> {
+  const text = /^https?:\/\//.test(place) ? await fetched(place) : existsSync(place) ? readFileSync(place, 'utf8') : shown(place);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw unusable(place, `is no JSON: ${(cause as Error).message}`, cause);
+  }
+  // A running system says its figures beside its spec.
+  const spec = (isObject(json) && isObject(json['spec']) ? json['spec'] : json) as Partial<TopologySpec>;
+  if (isObject(spec) && typeof spec.name === 'string' && isObject(spec.source) && [spec.stages, spec.sinks].every(Array.isArray))
+    return spec as TopologySpec;
+  throw unusable(place, 'is not what `presence topology describe --json` prints: it lacks a name, a source, stages or sinks');
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A system's own address means its /topology.json. */
+async function fetched(place: string): Promise<string> {
+  const url = new URL(place);
+  if (url.pathname === '/') url.pathname = '/topology.json';
+  let response: Response;
+  try {
+    response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+  } catch (cause) {
+    const reason = (cause as Error).cause instanceof Error ? ((cause as Error).cause as Error).message : (cause as Error).message;
+    throw unusable(place, `cannot be reached: ${reason}`, cause);
+  }
+  if (!response.ok) throw unusable(place, `answered ${response.status} at ${url.pathname}`);
+  return response.text();
+}
+
+/** `ref:path`, as `git show` has it; a ref alone means its presence.spec.json. */
+function shown(place: string): string {
+  const object = place.includes(':') ? place : `${place}:presence.spec.json`;
+  const { status, stdout, stderr } = spawnSync('git', ['show', object], {
+    cwd: new URL('../../../', import.meta.url),
+    encoding: 'utf8',
+    maxBuffer: 16 * 1024 * 1024,
+  });
+  if (status === 0) return stdout;
+  throw unusable(
+    place,
+    `is no file, no http(s) URL and no git object (git show ${object}: ${(stderr ?? '').trim().split('\n')[0]})`,
+  );
+}
+
+const unusable = (place: string, what: string, cause?: unknown): PresenceError =>
+  new PresenceError('BAD_SETTING', `--against ${place} ${what}.`, {
+    at: '--against',
+    retriable: false,
+    help: 'Give a spec file, the URL of a running system, or <git ref>:presence.spec.json.',
+    ...(cause === undefined ? {} : { cause }),
+  });

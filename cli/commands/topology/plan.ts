@@ -1,0 +1,47 @@
+/** `presence topology plan`. */
+import type { Command } from 'commander';
+import type { Verdict } from '../../../topology/kit/plan.ts';
+import { loadSpec, partitionsOption } from './loaded.ts';
+
+/** So that a pipeline can tell them apart. */
+const exitCodes: Readonly<Record<Verdict, number>> = { compatible: 0, migration: 3, rebuild: 4 };
+
+interface Flags {
+  readonly against: string;
+  readonly json?: boolean;
+  readonly partitions?: number;
+}
+
+export function addPlan(topology: Command): void {
+  topology
+    .command('plan')
+    .description('What the topology here would do to what runs there: compatible, needs migration, or needs rebuild, and why.')
+    .option('--against <spec>', 'a spec file, the URL of a running system, or <git ref>:<path>', 'HEAD:presence.spec.json')
+    .option('--json', 'as data')
+    .addOption(partitionsOption())
+    .addHelpText(
+      'after',
+      `
+compatible       can be rolled out instance by instance; the state stays
+needs migration  the state stays, but something must be altered, or done in an order
+needs rebuild    the state must be replayed
+
+Exit codes: 0 compatible, 3 needs migration, 4 needs rebuild, 1 failed, 2 wrong usage. docs/upgrading.md says what each means.
+
+Examples:
+  presence topology plan                                       what this working tree changes
+  presence topology plan --against http://presence.internal    against what runs
+  presence topology plan --against main:presence.spec.json --json`,
+    )
+    .action(async ({ against, json, partitions }: Flags) => {
+      const [{ readAgainst }, { plan }, { printPlan }, { incompatibility }] = await Promise.all([
+        import('./against.ts'),
+        import('../../../topology/kit/plan.ts'),
+        import('../../../topology/kit/plan/print.ts'),
+        import('../../../schemas/avsc.ts'),
+      ]);
+      const found = plan(await readAgainst(against), await loadSpec(partitions), incompatibility);
+      process.stdout.write(`${json === true ? JSON.stringify(found, null, 2) : printPlan(found)}\n`);
+      process.exitCode = exitCodes[found.verdict];
+    });
+}
