@@ -51,7 +51,7 @@ interface Load {
 }
 
 /** How long everything said may take to be read, once the faults are over. */
-const QUIET_MS = 60_000;
+const QUIET_MS = 180_000;
 const CUT_MS = 200;
 
 export class Leg {

@@ -39,6 +39,9 @@ export async function need<P extends Part>(part: Promise<P | { readonly skipped:
   return got as P;
 }
 
+/** A role waits for its parts, which may be away just then, on a machine that has much to do. */
+const READY_MS = 180_000;
+
 export interface RoleOptions {
   readonly role: RoleName;
   readonly name: string;
@@ -63,7 +66,8 @@ export async function startRole({ role, name, env, logs }: RoleOptions): Promise
     const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(1_000) });
     if (!response.ok) throw new Error(`${name}: ${await response.text()}`);
   };
-  return { ...(await startPart({ description: name, url, runner, answers })), role, logFile: join(folder, `${name}.log`) };
+  const part = await startPart({ description: name, url, runner, answers, ready_ms: READY_MS });
+  return { ...part, role, logFile: join(folder, `${name}.log`) };
 }
 
 export async function startCluster(counts: Readonly<Record<RoleName, number>>): Promise<Cluster> {
