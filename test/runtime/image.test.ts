@@ -193,6 +193,40 @@ function edited(file: Buffer, what: RegExp, by: string): Buffer {
   return Buffer.concat([body, createHash('sha256').update(body).digest()]);
 }
 
+test('a restore that takes long says how far it is: in readyz, in a gauge, in the log', async () => {
+  await log.close();
+  log = await createEmbeddedLog({ batchRecordsMax: 5 });
+  await makeTopics(log, PARTITIONS);
+  await write(1, 300);
+  await live({});
+  let goOn = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const slow: Log = {
+    ...bound(log),
+    read: (options) =>
+      log.read({
+        ...options,
+        onBatch: async (batch) => {
+          await options.onBatch(batch);
+          if (options.topic === counterTopics.state) await gate;
+        },
+      }),
+  };
+  const { runner } = await startInstance(slow, wiring);
+  await until('it says how far it is', () => / of counter.state read, \d+ offsets left/.test(runner.problem ?? ''));
+  expect(runner.ready).toBe(false);
+  expect(runner.problem).toMatch(/^Partition \d is restoring: \d+% of counter.state read/);
+  const remaining = async (): Promise<number[]> =>
+    ((await registry.getSingleMetric('presence_restore_records_remaining')?.get())?.values ?? []).map(({ value }) => value);
+  expect(Math.max(...(await remaining()))).toBeGreaterThan(0);
+  goOn();
+  await until('it runs', () => runner.ready);
+  expect(Math.max(...(await remaining()))).toBe(0);
+  await runner.close();
+});
+
 describe('A standby', () => {
   const standbyPartitions = async (): Promise<number[]> => {
     const found = await registry.getSingleMetric('presence_standby_lag_records')?.get();
