@@ -79,6 +79,7 @@ async function run(brokers: string, url: string): Promise<Result> {
     topic,
     group,
     into: { state, diffs, ...(args['dead-letters'] === undefined ? {} : { deadLetters: args['dead-letters'] }) },
+    guarantee,
     ...(clock === 'on' || clock === 'off' ? { clock } : {}),
     logger,
     onProgress: ({ records, lag }) => say(`${group}: ${records} records, lag ${lag}`),

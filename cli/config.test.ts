@@ -25,6 +25,7 @@ describe('settings', () => {
       allowedOrigins: [],
       historyOf: 'self',
       partitions: 8,
+      processingGuarantee: 'exactly_once',
       fanout: 'broadcast',
       kafkaSsl: 'false',
       topologyUrls: [],

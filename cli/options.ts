@@ -3,6 +3,7 @@
  * schema and the list of known names all come from this table.
  */
 import { z } from 'zod';
+import { processingGuarantees } from '../runtime/at-least-once.ts';
 
 export const roleNames = ['gateway', 'topology', 'sinks'] as const;
 export type Role = (typeof roleNames)[number];
@@ -238,6 +239,14 @@ export const optionTable = {
     help: "Whose history may be read: one's own, or everyone's in the tenant (as they were seen).",
     defaultText: 'self',
     schema: oneOf(['self', 'tenant']).default('self'),
+  },
+  processingGuarantee: {
+    flag: 'processing-guarantee',
+    env: 'PROCESSING_GUARANTEE',
+    value: processingGuarantees.join('|'),
+    help: 'What a reader of state and diffs may rely on: each once, or each at least once (repeats byte for byte) at less cost.',
+    defaultText: 'exactly_once',
+    schema: oneOf(processingGuarantees).default('exactly_once'),
   },
   partitions: {
     flag: 'partitions',

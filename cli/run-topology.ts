@@ -12,7 +12,7 @@ import { instanceName, type LogParts } from './parts.ts';
 export const TOPOLOGY_GROUP = 'presence.topology';
 
 export async function runPresence(settings: Settings, { log, codecs }: LogParts, logger: Logger): Promise<Runner> {
-  const { stateDir, standbyReplicas, sessionTimeoutMs: session_ms } = settings;
+  const { stateDir, standbyReplicas, sessionTimeoutMs: session_ms, processingGuarantee: guarantee } = settings;
   if (stateDir !== undefined) await makeWritable(stateDir);
   return runTopology({
     log,
@@ -20,6 +20,7 @@ export async function runPresence(settings: Settings, { log, codecs }: LogParts,
     group: TOPOLOGY_GROUP,
     instanceId: instanceName(settings),
     logger,
+    guarantee,
     standbyReplicas,
     session_ms,
     ...(stateDir === undefined ? {} : { stateDir }),

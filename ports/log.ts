@@ -101,7 +101,7 @@ export interface TransactionOffsets {
 }
 
 /**
- * One transactional id. In order: `fence()` once, then `commit` one at a time.
+ * One transactional id. In order: `fence()` once, then `commit` or `append` one at a time.
  * - ABORTED (retriable): nothing of it is readable; call commit again with the same content.
  * - COMMIT_UNKNOWN: the answer was lost. Call `reopen()`, which settles the transaction one way or
  *   the other; then read what was committed and decide.
@@ -118,6 +118,12 @@ export interface LogTransactions {
    * readers can see it, with where it lies. BAD_INPUT, with nothing written, for what the broker will never take.
    */
   commit(batches: readonly TopicRecords[], offsets?: TransactionOffsets): Promise<readonly Appended[]>;
+  /**
+   * Writes as a plain idempotent producer does, under the same fence: what is written is readable at once. One after the other,
+   * each acknowledged before the next; of one partition all or nothing, as far as a broker takes it in one batch (900 kB on Kafka).
+   * FENCED, BAD_INPUT as `commit`; COMMIT_UNKNOWN: some of it may be there, call `reopen()` and look. It may be given again.
+   */
+  append(batches: readonly TopicRecords[]): Promise<readonly Appended[]>;
   /** Settles what went before, as `fence` does, but takes the id from nobody: FENCED where somebody else has it. */
   reopen(): Promise<void>;
   close(): Promise<void>;

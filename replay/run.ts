@@ -20,6 +20,7 @@ import { clock as machine } from '../base/clock.ts';
 import { PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Log } from '../ports/log.ts';
+import type { ProcessingGuarantee } from '../runtime/at-least-once.ts';
 import { type Runner, runTopology } from '../runtime/runner.ts';
 import { pause } from '../runtime/waiting.ts';
 import type { RuntimeLimits } from '../runtime/wiring.ts';
@@ -43,6 +44,8 @@ export interface ReplayOptions {
     /** Default presence.dlq. */
     readonly deadLetters?: string;
   };
+  /** Default exactly_once. */
+  readonly guarantee?: ProcessingGuarantee;
   /** Whether holes and leaps of time are judged. Default: where the broker stamps. */
   readonly clock?: 'on' | 'off';
   readonly logger: Logger;
@@ -108,6 +111,7 @@ export async function runReplay(options: ReplayOptions): Promise<ReplayResult> {
     logger,
     limits,
     ticks: false,
+    guarantee: options.guarantee ?? 'exactly_once',
   });
   let done: number | null;
   try {

@@ -38,6 +38,11 @@ export function tallying(log: Log): TallyingLog {
     fence: () => transactions.fence(),
     reopen: () => transactions.reopen(),
     close: () => transactions.close(),
+    append: async (batches) => {
+      const appended = await transactions.append(batches);
+      countWritten(batches);
+      return appended;
+    },
     commit: async (batches, offsets) => {
       const appended = await transactions.commit(batches, offsets);
       countWritten(batches);

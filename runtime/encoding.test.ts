@@ -60,6 +60,7 @@ describe('Emissions become transactions', () => {
         inside.map(({ key, partition, headers }) => [key, partition, headers?.traceparent]),
       ]),
     ).toEqual([
+      ['counter.changes', [['a', 5, '00-b']]],
       [
         'counter.state',
         [
@@ -67,7 +68,6 @@ describe('Emissions become transactions', () => {
           ['#5', 5, undefined],
         ],
       ],
-      ['counter.changes', [['a', 5, '00-b']]],
     ]);
   });
 

@@ -101,7 +101,7 @@ function merge(group: readonly Encoded[]): Transaction {
   };
 }
 
-/** The records of a transaction by topic; the partition record comes after the states that it speaks of. */
+/** The records of a transaction by topic; the partition record comes after all that it speaks of. */
 export function recordsOf<I, S, P, D, C>(
   wiring: Wiring<I, S, P, D, C>,
   partition: number,
@@ -109,5 +109,5 @@ export function recordsOf<I, S, P, D, C>(
 ): readonly TopicRecords[] {
   const partitionRecord: OutRecord = { key: wiring.partitionKey(partition), value: transaction.partitionRecord, partition };
   const state: TopicRecords = { topic: wiring.topics.state, records: [...transaction.states, partitionRecord] };
-  return transaction.output.length === 0 ? [state] : [state, { topic: wiring.topics.output, records: transaction.output }];
+  return transaction.output.length === 0 ? [state] : [{ topic: wiring.topics.output, records: transaction.output }, state];
 }

@@ -201,7 +201,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
     this.enter('fencing');
     await this.transactions?.close().catch(() => {});
     const writes = [wiring.topics.state, wiring.topics.output].map((topic) => ({ topic, partition }));
-    const transactions = await log.transactions(`${group}.${wiring.topics.input}.${partition}`, writes);
+    const transactions = await this.parts.openTransactions(writes);
     this.transactions = transactions;
     await transactions.fence();
     this.enter('restoring');

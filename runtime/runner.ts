@@ -12,6 +12,7 @@
 import { PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { GroupConsumer, Log, TopicPartition } from '../ports/log.ts';
+import { atLeastOnce, type ProcessingGuarantee } from './at-least-once.ts';
 import { ControlSender } from './controls.ts';
 import { Images } from './image-keeper.ts';
 import { PartitionRunner } from './partition.ts';
@@ -37,6 +38,8 @@ export interface RunTopologyOptions<I, S, P, D, C> {
   readonly standbyReplicas?: number;
   /** As GroupOptions.session_ms. */
   readonly session_ms?: number;
+  /** Default exactly_once; what at_least_once means is in at-least-once.ts. */
+  readonly guarantee?: ProcessingGuarantee;
   /** Whether ticks are written into the input, so that time passes where nobody writes. Default true; false in a replay. */
   readonly ticks?: boolean;
 }
@@ -209,6 +212,8 @@ class TopologyRunner<I, S, P, D, C> implements Runner {
     const { log, wiring, group } = this.options;
     const { ticker, controls, producer } = this.parts as SharedParts;
     const topic = wiring.topics.input;
+    const commitPosition = async (offset: number): Promise<void> =>
+      (await this.consumer.promise).commit([{ topic, partition, offset }]);
     return {
       log,
       wiring,
@@ -220,7 +225,12 @@ class TopologyRunner<I, S, P, D, C> implements Runner {
       controls,
       producer,
       images: this.images,
-      commitPosition: async (offset: number) => (await this.consumer.promise).commit([{ topic, partition, offset }]),
+      commitPosition,
+      openTransactions: async (writes: readonly TopicPartition[]) => {
+        const transactions = await log.transactions(`${group}.${topic}.${partition}`, writes);
+        const options = { commitPosition, logger: this.logger };
+        return this.options.guarantee === 'at_least_once' ? atLeastOnce(transactions, options) : transactions;
+      },
       seek: (position: TopicPartition & { readonly offset: number }) => {
         const { value, promise } = this.consumer;
         if (value === null) void promise.then((consumer) => consumer.seek(position));

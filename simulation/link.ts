@@ -69,6 +69,7 @@ export class Link implements Log {
     return {
       fence: () => this.#call('fence', () => inner.fence()),
       commit: (batches, offsets) => this.#write('commit', () => inner.commit(batches, offsets)),
+      append: (batches) => this.#write('commit', () => inner.append(batches)),
       reopen: () => this.#call('reopen', () => inner.reopen()),
       close: async () => {},
     };

@@ -4,7 +4,7 @@
  * what a simulated fault left open.
  */
 import { PresenceError } from '../../base/errors.ts';
-import type { LogTransactions } from '../../ports/log.ts';
+import type { Appended, LogTransactions } from '../../ports/log.ts';
 import type { EmbeddedFaults } from './faults.ts';
 import type { Append } from './frame.ts';
 import { answerOf, type Store } from './store.ts';
@@ -75,6 +75,21 @@ export function createTransactions(store: Store, faults: EmbeddedFaults): (trans
         if (fault === undefined) return appends.map(answerOf);
         unknown = true;
         throw new PresenceError('COMMIT_UNKNOWN', 'The answer to the commit was lost.', { at, retriable: false });
+      },
+      async append(batches) {
+        const state = ids.get(transactionalId);
+        if (state === undefined || epoch === 0)
+          throw new PresenceError('INTERNAL', 'append before fence.', { at, retriable: false });
+        if (state.epoch !== epoch) throw fenced();
+        const appended: Appended[] = [];
+        for (const batch of batches) {
+          const appends = store.reserve([batch], false);
+          await store.write({ appends }).catch((cause: unknown) => {
+            throw new PresenceError('COMMIT_UNKNOWN', 'Not all could be written.', { at, retriable: false, cause });
+          });
+          appended.push(...appends.map(answerOf));
+        }
+        return appended;
       },
       async close() {},
     };

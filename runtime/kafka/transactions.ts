@@ -69,6 +69,10 @@ export class KafkaTransactions implements LogTransactions {
     return this.#inTurn(() => this.#commit(batches, offsets));
   }
 
+  append(batches: readonly TopicRecords[]): Promise<readonly Appended[]> {
+    return this.#inTurn(() => this.#append(batches));
+  }
+
   async close(): Promise<void> {
     await this.#turn;
     await this.#connection.close();
@@ -139,6 +143,30 @@ export class KafkaTransactions implements LogTransactions {
     }
     this.#state = 'ready';
     seconds.observe((performance.now() - started) / 1_000);
+    return appended;
+  }
+
+  /** The epoch guards these writes too: taking the id writes a marker of the new one into each partition of `#written`. */
+  async #append(batches: readonly TopicRecords[]): Promise<readonly Appended[]> {
+    this.#check(batches);
+    const appended: Appended[] = [];
+    try {
+      if (this.#state === 'unsettled') await this.#take('none');
+      for (const batch of batches) {
+        const pending = await this.#persist(() => this.#writer.encode([batch], false));
+        for (const { topic, partition } of pending.batches) this.#written.set(`${topic}/${partition}`, { topic, partition });
+        this.#state = 'unknown';
+        appended.push(...(await this.#writer.write(pending)));
+      }
+    } catch (error) {
+      if (isFenced(error)) throw this.#fenced(error);
+      if (error instanceof PresenceError && error.code !== 'LOG_UNAVAILABLE') throw error;
+      this.#state = isRefused(error) ? 'unsettled' : 'unknown';
+      if (isRefused(error)) throw refused(this.#at, error);
+      const message = 'Not all is known to be written.';
+      throw new PresenceError('COMMIT_UNKNOWN', message, { at: this.#at, retriable: false, cause: error });
+    }
+    this.#state = 'ready';
     return appended;
   }
 

@@ -28,6 +28,7 @@ interface PendingBatch extends PartitionBytes {
 export interface Pending {
   readonly records: readonly OutRecord[];
   readonly batches: readonly PendingBatch[];
+  readonly transactional: boolean;
 }
 
 const BROKER_TIMEOUT_MS = 2_500;
@@ -56,8 +57,8 @@ export class Writer {
     this.#sequences.clear();
   }
 
-  /** Chooses partitions and encodes. Throws LOG_MISMATCH where a topic is not there, kafkajs's errors when nobody answers. */
-  async encode(given: readonly TopicRecords[]): Promise<Pending> {
+  /** Chooses partitions and encodes; of a transactional id, for a transaction unless told. Throws LOG_MISMATCH where a topic is not there, kafkajs's errors when nobody answers. */
+  async encode(given: readonly TopicRecords[], transactional = this.#transactionalId !== null): Promise<Pending> {
     const identity = this.#identity;
     if (identity === null)
       throw new PresenceError('INTERNAL', 'A writer without an identity.', { at: 'kafka writer', retriable: false });
@@ -74,7 +75,6 @@ export class Writer {
       }
     }
     const now = Date.now();
-    const transactional = this.#transactionalId !== null;
     const batches = [...grouped].flatMap(([name, { topic, partition, records }]) => {
       let baseSequence = this.#sequences.get(name) ?? 0;
       return pieces(records).map((piece): PendingBatch => {
@@ -83,7 +83,7 @@ export class Writer {
         return { topic, partition, bytes, count: piece.length, answer: null };
       });
     });
-    return { records: given.flatMap(({ records }) => records), batches };
+    return { records: given.flatMap(({ records }) => records), batches, transactional };
   }
 
   #choose(key: OutRecord['key'], partitions: number): number {
@@ -114,14 +114,15 @@ export class Writer {
   async #attempt(pending: Pending): Promise<void> {
     const open = nextOfEach(pending.batches);
     await this.connection.prepare([...new Set(open.map(({ topic }) => topic))]);
-    const sends = [...this.connection.byLeader(open)].map(([leader, batches]) => this.#sendTo(leader, batches));
+    const id = pending.transactional ? this.#transactionalId : null;
+    const sends = [...this.connection.byLeader(open)].map(([leader, batches]) => this.#sendTo(leader, batches, id));
     const results = await Promise.allSettled(sends);
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
 
-  async #sendTo(leader: number, batches: readonly PendingBatch[]): Promise<void> {
-    const answers = await this.connection.send(leader, produce(this.#transactionalId, batches, BROKER_TIMEOUT_MS));
+  async #sendTo(leader: number, batches: readonly PendingBatch[], transactionalId: string | null): Promise<void> {
+    const answers = await this.connection.send(leader, produce(transactionalId, batches, BROKER_TIMEOUT_MS));
     let failed: Error | null = null;
     for (const { topic, partition, errorCode, baseOffset, timestamp } of answers) {
       const batch = batches.find((sent) => sent.topic === topic && sent.partition === partition);

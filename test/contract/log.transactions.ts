@@ -89,6 +89,45 @@ export function transactionLaws({ logs, send }: Subject): void {
     expect(textOf(await readAll(log, name))).toEqual(['before', 'heir']);
   });
 
+  test('what is appended is readable at once, in order, and is fenced as transactions are', async () => {
+    const { log, other } = logs();
+    const [state, output] = [await topic(log, { cleanup: 'compact' }), await topic(log)];
+    const id = randomUUID();
+    const zombie = await log.transactions(id, [
+      { topic: state, partition: 0 },
+      { topic: output, partition: 0 },
+    ]);
+    expect(await codeOf(zombie.append([{ topic: output, records: [record('k', 'early')] }]))).toBe('INTERNAL');
+    await zombie.fence();
+    const say = (what: string) => [
+      { topic: output, records: [record('k', `${what} said`)] },
+      { topic: state, records: [record('a', what), record('b', what)] },
+    ];
+    for (const what of ['one', 'two']) {
+      const appended = await zombie.append(say(what));
+      expect(appended.map((one) => one.topic)).toEqual([output, state]);
+      expect(textOf(await readAll(log, output)).at(-1)).toBe(`${what} said`);
+      expect(textOf(await readAll(log, state)).slice(-2)).toEqual([what, what]);
+    }
+    // The same id writes transactions in between.
+    await zombie.commit(say('three'));
+    await zombie.append(say('four'));
+    const heir = await other.transactions(id, [
+      { topic: state, partition: 0 },
+      { topic: output, partition: 0 },
+    ]);
+    await heir.fence();
+    expect(await codeOf(zombie.append(say('zombie')))).toBe('FENCED');
+    expect(await codeOf(zombie.reopen())).toBe('FENCED');
+    await heir.append(say('five'));
+    await heir.reopen();
+    await heir.append(say('six'));
+    const said = ['one', 'two', 'three', 'four', 'five', 'six'];
+    expect(textOf(await readAll(log, output))).toEqual(said.map((what) => `${what} said`));
+    expect(textOf(await readAll(log, state))).toEqual(expect.arrayContaining(['six', 'six']));
+    expect(textOf(await readAll(log, state))).not.toContain('zombie');
+  });
+
   test('ids do not disturb each other', async () => {
     const { log } = logs();
     const name = await topic(log, { partitions: 4 });

@@ -4,6 +4,7 @@ import type { Fault, Step } from './faulty-log.ts';
 const faultsOf: Readonly<Record<Step, readonly Fault[]>> = {
   fence: ['refused', 'fenced', 'crash', 'crash_after'],
   commit: ['refused', 'lost', 'unsure', 'aborted', 'fenced', 'crash', 'crash_after', 'lost', 'unsure', 'aborted'],
+  append: ['refused', 'lost', 'unsure', 'fenced', 'crash', 'crash_after'],
   reopen: ['refused', 'crash', 'crash_after', 'fenced'],
   read: ['refused', 'crash'],
   read_batch: ['refused', 'crash'],

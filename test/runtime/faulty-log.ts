@@ -13,7 +13,7 @@
 import { PresenceError } from '../../base/errors.ts';
 import type { GroupConsumer, Log, LogProducer, LogTransactions } from '../../ports/log.ts';
 
-export type Step = 'fence' | 'commit' | 'reopen' | 'read' | 'read_batch' | 'offsets' | 'send' | 'confirm' | 'batch';
+export type Step = 'fence' | 'commit' | 'append' | 'reopen' | 'read' | 'read_batch' | 'offsets' | 'send' | 'confirm' | 'batch';
 export type Fault = 'refused' | 'lost' | 'unsure' | 'aborted' | 'fenced' | 'crash' | 'crash_after';
 
 export interface FaultyLog extends Log {
@@ -55,7 +55,7 @@ export function faultyLog(inner: Log, plan: (step: Step) => Fault | undefined): 
     if (fault === 'crash_after') kill();
     if (dead) return never();
     if (fault === 'lost') {
-      throw name === 'commit'
+      throw name === 'commit' || name === 'append'
         ? new PresenceError('COMMIT_UNKNOWN', 'The answer was lost.', { at: name, retriable: false })
         : unavailable(name);
     }
@@ -78,6 +78,12 @@ export function faultyLog(inner: Log, plan: (step: Step) => Fault | undefined): 
           unknown = error instanceof PresenceError && (error.code === 'COMMIT_UNKNOWN' || error.code === 'LOG_UNAVAILABLE');
           throw error;
         });
+      },
+      append: async (batches) => {
+        // One by one: what befalls the second must not undo the first.
+        const appended = [];
+        for (const batch of batches) appended.push(...(await step('append', () => transactions.append([batch]), steal)));
+        return appended;
       },
       reopen: () =>
         step(

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger } from '../../base/logger.ts';
 import { partitionOf } from '../../base/murmur2.ts';
 import type { Log, OutRecord } from '../../ports/log.ts';
+import type { ProcessingGuarantee } from '../../runtime/at-least-once.ts';
 import { type Runner, runTopology } from '../../runtime/runner.ts';
 import type { RuntimeLimits, Wiring } from '../../runtime/wiring.ts';
 import { type Count, counterTopicSpecs, counterTopics } from './counter.ts';
@@ -32,6 +33,7 @@ export async function startInstance<I, S, P, D, C>(
     readonly group?: string;
     readonly stateDir?: string;
     readonly standbyReplicas?: number;
+    readonly guarantee?: ProcessingGuarantee;
   } = {},
 ): Promise<Instance> {
   const faulty = faultyLog(log, options.plan ?? (() => undefined));
@@ -43,6 +45,7 @@ export async function startInstance<I, S, P, D, C>(
     logger: silentLogger,
     limits: options.limits ?? quick,
     standbyReplicas: options.standbyReplicas ?? 0,
+    guarantee: options.guarantee ?? 'exactly_once',
     // Snapshots at every chance: what they are taken in the midst of must not matter.
     ...(options.stateDir === undefined ? {} : { stateDir: options.stateDir, snapshots: { every_ms: 5, pause_ms: 0 } }),
   });
