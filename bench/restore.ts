@@ -8,10 +8,10 @@
  * 3. **takeover**: two instances share the partitions, each the other's standby; one is killed with -9, or ended in order.
  *    `detected_s` is until the group has given its partitions to the other, `seconds` from then until they run.
  *
- * A user has one or two devices (1.5 in the mean), each with a running ttl, so that every one has a timer. `seconds` counts from the
- * call that starts the topology, `since_start_s` from the process's start, `cpu_s` is all CPU time of it until then.
- * Kafka is KAFKA_BROKERS, or one that is started for this; `--embedded`: the log in this process,
- * restores alone (the log's own memory hides theirs).
+ * A user has one or two devices (1.5 in the mean), each with a running ttl, so that every one has a timer. `seconds` counts from
+ * the call that starts the topology, `since_start_s` from the process's start, `cpu_s` is all CPU time of it until then. Kafka is
+ * KAFKA_BROKERS, or one that is started for this; `--embedded`: the log in this process, restores alone (the log's own memory
+ * hides theirs).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';

@@ -37,7 +37,9 @@ export interface OutRecord {
   /** Only where the key does not choose it (murmur2 as Kafka's default partitioner). */
   readonly partition?: number;
   readonly headers?: Readonly<Record<string, string | Buffer>>;
-  /** Its stamp in a topic whose writers stamp, ms; the time of the send where it is left out. Elsewhere the broker's replaces it. */
+  /**
+   * Its stamp in a topic whose writers stamp, ms; the time of the send where it is left out. Elsewhere the broker's replaces it.
+   */
   readonly timestamp?: number;
 }
 
@@ -120,8 +122,9 @@ export interface LogTransactions {
   commit(batches: readonly TopicRecords[], offsets?: TransactionOffsets): Promise<readonly Appended[]>;
   /**
    * Writes as a plain idempotent producer does, under the same fence: what is written is readable at once. One after the other,
-   * each acknowledged before the next; of one partition all or nothing, as far as a broker takes it in one batch (900 kB on Kafka).
-   * FENCED, BAD_INPUT as `commit`; COMMIT_UNKNOWN: some of it may be there, call `reopen()` and look. It may be given again.
+   * each acknowledged before the next; of one partition all or nothing, as far as a broker takes it in one batch (900 kB on
+   * Kafka). FENCED, BAD_INPUT as `commit`; COMMIT_UNKNOWN: some of it may be there, call `reopen()` and look. It may be given
+   * again.
    */
   append(batches: readonly TopicRecords[]): Promise<readonly Appended[]>;
   /** Settles what went before, as `fence` does, but takes the id from nobody: FENCED where somebody else has it. */
@@ -156,7 +159,8 @@ export interface GroupOptions {
   readonly standby?: GroupStandby;
   /**
    * A member that is not heard of for so long loses its partitions to others. Beats go out four times as often. Kafka takes
-   * `group.min.session.timeout.ms` (6,000 unless set otherwise) at least; the embedded log's members are never lost. Default 6,000.
+   * `group.min.session.timeout.ms` (6,000 unless set otherwise) at least; the embedded log's members are never lost. Default
+   * 6,000.
    */
   readonly session_ms?: number;
 }
@@ -165,7 +169,10 @@ export interface GroupOptions {
 export interface GroupStandby {
   /** Members beside the owner that keep something of each partition at hand, as far as there are members. */
   readonly replicas: number;
-  /** The partition numbers that this member could take over, with how many records each one's image misses. Asked at each rebalance. */
+  /**
+   * The partition numbers that this member could take over, with how many records each one's image misses. Asked at each
+   * rebalance.
+   */
   warm(): ReadonlyMap<number, number>;
   /** With each assignment: the partition numbers whose image this member is to keep from now on, and those that are its own. */
   onStandby(partitions: readonly number[], owned: readonly number[]): void;
@@ -190,8 +197,8 @@ export interface GroupConsumer {
 export interface FollowOptions {
   readonly topics: readonly string[];
   /**
-   * Every partition of these topics is read, from here on, with no group; `next`: those partitions alone, each from this offset (from
-   * the log's start where it is no longer there).
+   * Every partition of these topics is read, from here on, with no group; `next`: those partitions alone, each from this offset
+   * (from the log's start where it is no longer there).
    */
   readonly from: 'start' | 'end' | { readonly timestamp: number } | { readonly next: ReadonlyMap<number, number> };
   /** As in GroupOptions. */
@@ -228,8 +235,8 @@ export interface Log {
   partitions(topic: string): Promise<number>;
   stamps(topic: string): Promise<Stamps>;
   /**
-   * Tells this topic from every other: one of the same name in another log, or made anew after it was deleted, has another. What is
-   * kept of a topic outside the log (a snapshot) is good for as long as this stays the same.
+   * Tells this topic from every other: one of the same name in another log, or made anew after it was deleted, has another. What
+   * is kept of a topic outside the log (a snapshot) is good for as long as this stays the same.
    */
   identity(topic: string): Promise<string>;
   offsets(topic: string): Promise<readonly PartitionOffsets[]>;

@@ -6,10 +6,10 @@
  * evenly (by one at most), and a member keeps those it had where the spread allows: every move costs a
  * restore of the partition's state.
  *
- * **What must move goes to where it is warm.** A member that keeps images of partitions (standby.ts) says which, and how much each
- * misses. A number without an owner goes to the one whose image misses least, as far as the spread allows. A number that is to move
- * from one living member to another for the sake of the spread stays where it is until the other has it warm: it is assigned
- * there as a standby first, and *awaited*.
+ * **What must move goes to where it is warm.** A member that keeps images of partitions (standby.ts) says which, and how much
+ * each misses. A number without an owner goes to the one whose image misses least, as far as the spread allows. A number that is
+ * to move from one living member to another for the sake of the spread stays where it is until the other has it warm: it is
+ * assigned there as a standby first, and *awaited*.
  *
  * **Standbys** are spread evenly too, never on the owner, and stay where there is an image already.
  */

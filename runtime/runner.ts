@@ -30,7 +30,10 @@ export interface RunTopologyOptions<I, S, P, D, C> {
   readonly instanceId: string;
   readonly logger: Logger;
   readonly limits?: Partial<RuntimeLimits>;
-  /** Where snapshots of the partitions' state are kept for the next start; absent: nowhere. One folder may serve several processes. */
+  /**
+   * Where snapshots of the partitions' state are kept for the next start; absent: nowhere. One folder may serve several
+   * processes.
+   */
   readonly stateDir?: string;
   /** How often; see SnapshotsOptions. */
   readonly snapshots?: Pick<SnapshotsOptions, 'every_ms' | 'everyRecords' | 'pause_ms'>;

@@ -7,8 +7,8 @@
  *
  * **Never wrong, at worst useless.** A file counts only if its hash is right, its format is ours, and it was taken of the same
  * topic of the same log (`identity`: a topic that was deleted and made again has another), not longer ago than a deletion is
- * sure to be seen by whoever reads on from there. Anything else is left aside with a warning; then all of the state topic is read.
- * `next` may lie below what the image holds: the records from there on are read again, and say the same.
+ * sure to be seen by whoever reads on from there. Anything else is left aside with a warning; then all of the state topic is
+ * read. `next` may lie below what the image holds: the records from there on are read again, and say the same.
  */
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';

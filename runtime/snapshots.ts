@@ -1,5 +1,6 @@
 /**
- * When snapshots (snapshot.ts) are written and read: the owner's, now and then and at its end; anybody's, when a partition is taken.
+ * When snapshots (snapshot.ts) are written and read: the owner's, now and then and at its end; anybody's, when a partition is
+ * taken.
  *
  * One is written at a time, so that at most one image is frozen and the disk is left to others: whoever is due meanwhile is
  * asked again at their next commit. A snapshot is a help, never a condition: what fails is warned of and counted.

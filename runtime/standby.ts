@@ -155,7 +155,8 @@ export class Standbys {
     const first = batch.records[0]?.offset ?? batch.nextOffset;
     if (standby === undefined || first >= batch.nextOffset) return;
     if (first < standby.image.next) {
-      // The log goes on from its start: it is not the one that we know. All of it is read, or the image would lack what came before.
+      // The log goes on from its start: it is not the one that we know. All of it is read, or the image would lack what came
+      // before.
       this.held.set(batch.partition, { image: new StateImage(this.options.keyOf(batch.partition)), lag: null });
       this.change();
       return;

@@ -1,6 +1,6 @@
 /**
- * While a partition has no owner, what is read of its users is said to be stale; an instance that comes back, or a standby that takes
- * over, goes on where the one before it was. On real parts, each role a process of its own, snapshots in STATE_DIR.
+ * While a partition has no owner, what is read of its users is said to be stale; an instance that comes back, or a standby that
+ * takes over, goes on where the one before it was. On real parts, each role a process of its own, snapshots in STATE_DIR.
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';

@@ -5,7 +5,8 @@
  * deadline. A partition's time is cut at multiples of `cell_ms`: a key's count is said there, at most once a cut.
  * A `touch` moves only the deadline and is not written at once, so that a restore must read the log's tail.
  *
- * It honours topology/kit/processor.ts to the letter (on an image: it reads all of it when it is restored), and is what the runtime's laws are tried on.
+ * It honours topology/kit/processor.ts to the letter (on an image: it reads all of it when it is restored), and is what the
+ * runtime's laws are tried on.
  */
 import { Subject } from 'rxjs';
 import { PresenceError } from '../../base/errors.ts';

@@ -1,6 +1,7 @@
 /**
  * Whatever goes wrong, a reader of committed records sees what an undisturbed run would have said, byte for
- * byte, and a restore gives the same state. Instances have snapshots and standbys, or not, as the seed has it. Run one seed: SEED=7 npx vitest run test/runtime/faults.test.ts
+ * byte, and a restore gives the same state. Instances have snapshots and standbys, or not, as the seed has it. Run one seed:
+ * SEED=7 npx vitest run test/runtime/faults.test.ts
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

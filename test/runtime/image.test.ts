@@ -1,6 +1,6 @@
 /**
- * Snapshots and standbys change how fast a partition is taken, and nothing that is said: whatever becomes of them, the output and the
- * state are those of an undisturbed run, byte for byte.
+ * Snapshots and standbys change how fast a partition is taken, and nothing that is said: whatever becomes of them, the output and
+ * the state are those of an undisturbed run, byte for byte.
  */
 import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';

@@ -1,7 +1,7 @@
 /**
  * The runtime on a real Kafka: three processes share the partitions; one is killed, one is paused for longer than its
- * session and comes back as a zombie, one joins; they have snapshots and stand by for each other. What a reader of committed records sees is what an undisturbed run
- * would have said. And in one process, commits whose answers are lost.
+ * session and comes back as a zombie, one joins; they have snapshots and stand by for each other. What a reader of committed
+ * records sees is what an undisturbed run would have said. And in one process, commits whose answers are lost.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
