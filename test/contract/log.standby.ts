@@ -107,7 +107,7 @@ export function standbyLaws({ logs, send }: Subject): void {
     await two.consumer.close();
   });
 
-  test('a stalled reader stays stalled through rebalances that leave its partition where it is, and nothing is read ahead', async () => {
+  test('a stalled reader stays so through rebalances that leave its partition where it is, and reads nothing ahead', async () => {
     const { log, other } = logs();
     const [name, id] = [await topic(log, { partitions: 2 }), group()];
     const handed: string[] = [];
