@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { addDescribe } from './topology/describe.ts';
 import { addLint } from './topology/lint.ts';
 import { addPlan } from './topology/plan.ts';
+import { addTest } from './topology/test.ts';
 
 export function addTopology(program: Command): void {
   const topology = program
@@ -14,9 +15,10 @@ export function addTopology(program: Command): void {
 Examples:
   presence topology describe --mermaid > presence.mmd    draw it
   presence topology lint                                 what the compiler cannot see
+  presence topology test                                 play its scenarios
   presence topology plan --against http://localhost:8080 what an edit does to what runs
 
 How to change it, step by step: docs/topology-guide.md`,
     );
-  for (const add of [addDescribe, addLint, addPlan]) add(topology);
+  for (const add of [addDescribe, addLint, addTest, addPlan]) add(topology);
 }

@@ -23,7 +23,7 @@
  * `play` gives the table back with the true answers in place of the written ones: equal means right.
  */
 
-import { PresenceError } from '../../base/errors.ts';
+import { hasCode, PresenceError } from '../../base/errors.ts';
 import type { Delivery, Diff, Signal, Source, State } from '../../schemas/generated.ts';
 import { addHolding, type Holdings, holdingHash } from '../../schemas/holdings.ts';
 import { type SignalDraft, signal } from '../../schemas/signal.ts';
@@ -61,8 +61,12 @@ export function tidy(table: string): string {
 export function play(topology: Pick<Topology, 'processor'>, table: string, options: PlayOptions = {}): string {
   const player = new Player(topology, options);
   for (const line of tidy(table).split('\n')) {
-    if (line.startsWith(':')) player.answer(line);
-    else if (!line.startsWith('=') && !line.startsWith('!')) player.step(line);
+    try {
+      if (line.startsWith(':')) player.answer(line);
+      else if (!line.startsWith('=') && !line.startsWith('!')) player.step(line);
+    } catch (error) {
+      throw hasCode(error, 'BAD_INPUT') ? unreadable(`${error.message}, in the line "${line}"`) : error;
+    }
   }
   return player.told();
 }
@@ -127,7 +131,7 @@ class Player {
     if (!gap) this.goOn(at);
     this.time = at;
     this.steps.push({ line, at: SCENARIO_START + at, offset: this.driver.signals.length, brings: [] });
-    this.happen(words, line);
+    this.happen(words);
     this.driver.checkpoint();
     for (const emission of this.driver.emissions.splice(0)) this.tell(emission);
   }
@@ -154,7 +158,7 @@ class Player {
     }
   }
 
-  private happen(words: readonly string[], line: string): void {
+  private happen(words: readonly string[]): void {
     const [who = '', what = '', ...rest] = words;
     if (who === 'tick') this.feed({ kind: 'tick' });
     else if (who === 'restart') this.driver.restart();
@@ -167,7 +171,7 @@ class Player {
     else if (what === 'marker') this.marker(who, rest);
     else if (what === 'override' || what === 'clear') this.override(who, what, rest);
     else if (what === 'hello' || what === 'heartbeat' || what === 'goodbye' || what === 'silence') this.say(who, what, rest);
-    else throw unreadable(`Not a step: "${line}"`);
+    else throw unreadable('There is no such step');
   }
 
   private again(): void {
@@ -345,7 +349,7 @@ function parse(rest: readonly string[]): Words {
     else if (/^c[-\d]/.test(word)) words.connection = word;
     else if (word.startsWith('#')) words.ordinal = word.slice(1);
     else if (word === 'restated') words.restated = true;
-    else throw unreadable(`What is "${word}"?`);
+    else throw unreadable(`"${word}" is no word of a step`);
   }
   return words;
 }
