@@ -65,8 +65,9 @@ export function tallying(log: Log): TallyingLog {
         log.consume({
           ...options,
           onBatch: async (batch) => {
-            countRead(batch);
             await options.onBatch(batch);
+            // Not before: a batch that waits for its partition is not looked at.
+            countRead(batch);
           },
         }),
       follow: (options) => log.follow(options),

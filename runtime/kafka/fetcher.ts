@@ -42,6 +42,11 @@ const waiting = gauge(
   'Bytes fetched from Kafka that wait for their reader, all partitions together.',
 );
 
+/** Perhaps without a record, which no reader is given. */
+export interface ReadBatch extends LogBatch {
+  readonly isEmpty: boolean;
+}
+
 /** What a fetch brought of a partition, from an offset on. */
 interface Fetched {
   readonly answer: FetchAnswer;
@@ -142,7 +147,7 @@ export class Source {
     while (!this.stopped && turn === this.#turn) {
       try {
         const batch = await readAnswer(answer, from);
-        if (batch !== null && batch.records.length > 0) await this.#options.onBatch(batch);
+        if (batch !== null && !batch.isEmpty) await this.#options.onBatch(batch);
         return batch?.nextOffset ?? null;
       } catch (error) {
         if (this.stopped) return null;
@@ -279,11 +284,20 @@ export class Fetcher {
  * is nothing: a broker gives one to a client that is over its quota. (After compaction a fetch goes on to the next batch that
  * is left, and the log's last one always is.)
  */
-export async function readAnswer(answer: FetchAnswer, offset: number): Promise<LogBatch | null> {
+export async function readAnswer(answer: FetchAnswer, offset: number): Promise<ReadBatch | null> {
   const { topic, partition, stable, data, aborted } = answer;
-  const { records, nextOffset } = await decodeRecords(data, offset, aborted);
+  const decoded = await decodeRecords(data, offset, aborted);
+  const { nextOffset } = decoded;
   if (nextOffset === null || nextOffset <= offset) return null;
-  return { topic, partition, records, nextOffset, endOffset: Math.max(stable, nextOffset) };
+  const endOffset = Math.max(stable, nextOffset);
+  // Its records are made when they are asked for.
+  return {
+    ...{ topic, partition, nextOffset, endOffset },
+    isEmpty: decoded.isEmpty,
+    get records() {
+      return decoded.records;
+    },
+  };
 }
 
 /** `timestamp`: -1 the end (last stable offset), -2 the start, else the first record at or after it; -1 if there is none. */

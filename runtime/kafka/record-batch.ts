@@ -17,7 +17,8 @@ export interface AbortedTransaction {
 }
 
 export interface DecodedRecords {
-  readonly records: LogRecord[];
+  readonly records: readonly LogRecord[];
+  readonly isEmpty: boolean;
   /** The offset after the last whole batch; null if there was none. */
   readonly nextOffset: number | null;
 }
@@ -68,6 +69,17 @@ export function endOf(data: Buffer): number | null {
   return nextOffset;
 }
 
+/** The records of one batch, where they lie: decompressed, not looked at. */
+interface Stretch {
+  readonly buffer: Buffer;
+  readonly at: number;
+  readonly count: number;
+  readonly baseOffset: number;
+  readonly baseTimestamp: number;
+  /** The broker's, for all of them; null where each has its writer's. */
+  readonly stamp: number | null;
+}
+
 /**
  * The committed records in `data` from `from` on. A batch cut off at the end is left for the next fetch.
  * Keys and values are views of `data`: who keeps one for long copies it.
@@ -76,7 +88,7 @@ export function endOf(data: Buffer): number | null {
  * abort marker in the log (where it ends), as in Kafka's own consumer.
  */
 export async function decodeRecords(data: Buffer, from: number, aborted: readonly AbortedTransaction[]): Promise<DecodedRecords> {
-  const records: LogRecord[] = [];
+  const stretches: Stretch[] = [];
   const upcoming = [...aborted].sort((a, b) => a.firstOffset - b.firstOffset);
   const ignoring = new Set<number>();
   let nextOffset: number | null = null;
@@ -91,17 +103,54 @@ export async function decodeRecords(data: Buffer, from: number, aborted: readonl
     } else if (lastOffset >= from && !((attributes & TRANSACTIONAL) !== 0 && ignoring.has(producerId))) {
       const count = reader.int32();
       const stamp = (attributes & LOG_APPEND_TIME) !== 0 ? maxTimestamp : null;
-      let source = reader;
-      if ((attributes & COMPRESSION) !== 0) source = new ByteReader(await decompress(attributes, data.subarray(reader.at, end)));
-      for (let i = 0; i < count; i += 1) {
-        const record = decodeRecord(source, baseOffset, baseTimestamp, stamp);
-        if (record.offset >= from) records.push(record);
-      }
+      const packed = (attributes & COMPRESSION) !== 0;
+      const buffer = packed ? await decompress(attributes, data.subarray(reader.at, end)) : data;
+      if (count > 0) stretches.push({ buffer, at: packed ? 0 : reader.at, count, baseOffset, baseTimestamp, stamp });
     }
     nextOffset = lastOffset + 1;
     reader.at = end;
   }
-  return { records, nextOffset };
+  return new Decoded(stretches, from, nextOffset);
+}
+
+/**
+ * Objects are made of records when somebody asks for them: a batch may wait for its partition meanwhile, and a thousand
+ * objects that wait cost more to collect than to make. One that begins before `from` is looked at at once, for it may hold nothing.
+ */
+class Decoded implements DecodedRecords {
+  readonly nextOffset: number | null;
+  readonly #stretches: readonly Stretch[];
+  readonly #from: number;
+  #records: LogRecord[] | null = null;
+
+  constructor(stretches: readonly Stretch[], from: number, nextOffset: number | null) {
+    this.#stretches = stretches;
+    this.#from = from;
+    this.nextOffset = nextOffset;
+  }
+
+  get isEmpty(): boolean {
+    const [first] = this.#stretches;
+    if (first === undefined) return true;
+    return first.baseOffset < this.#from && this.records.length === 0;
+  }
+
+  get records(): readonly LogRecord[] {
+    this.#records ??= this.#decode();
+    return this.#records;
+  }
+
+  #decode(): LogRecord[] {
+    const records: LogRecord[] = [];
+    for (const { buffer, at, count, baseOffset, baseTimestamp, stamp } of this.#stretches) {
+      const reader = new ByteReader(buffer, at);
+      for (let i = 0; i < count; i += 1) {
+        const record = decodeRecord(reader, baseOffset, baseTimestamp, stamp);
+        if (record.offset >= this.#from) records.push(record);
+      }
+    }
+    return records;
+  }
 }
 
 const noHeaders: Readonly<Record<string, Buffer>> = Object.freeze({});

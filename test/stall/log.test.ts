@@ -121,6 +121,7 @@ describe('A log that does not answer', () => {
           fence: () => inner.fence(),
           reopen: () => inner.reopen(),
           close: () => inner.close(),
+          append: (...args) => gate.pass(() => inner.append(...args)),
           commit: (...args) => gate.pass(() => inner.commit(...args)),
         };
       },
