@@ -11,18 +11,17 @@
  */
 import type { Log, LogRecord } from '../../ports/log.ts';
 import { type PresenceWiring, presenceWiring } from '../../replay/wiring.ts';
+import type { ProcessingGuarantee } from '../../runtime/at-least-once.ts';
 import { decodeInputs } from '../../runtime/decoding.ts';
 import { encodeEmission } from '../../runtime/encoding.ts';
 import type { Codecs } from '../../schemas/codec.ts';
 import type { Diff, PartitionState } from '../../schemas/generated.ts';
 import { partitionKey, topicNames } from '../../schemas/topics.ts';
 
-export type Guarantee = 'exactly_once' | 'at_least_once';
-
 export interface EvidenceOptions {
   readonly log: Log;
   readonly codecs: Codecs;
-  readonly guarantee: Guarantee;
+  readonly guarantee: ProcessingGuarantee;
 }
 
 /** What one look found. */

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger } from '../../base/logger.ts';
 import { TOPOLOGY_GROUP } from '../../cli/run-topology.ts';
 import type { Log } from '../../ports/log.ts';
+import type { ProcessingGuarantee } from '../../runtime/at-least-once.ts';
 import { createKafkaLog } from '../../runtime/log-kafka.ts';
 import { type Codecs, createCodecs } from '../../schemas/codec.ts';
 import { createConfluentRegistry } from '../../schemas/confluent-registry.ts';
@@ -14,7 +15,7 @@ import { topicNames } from '../../schemas/topics.ts';
 import { need } from '../load/cluster.ts';
 import { Writers } from '../load/writers.ts';
 import { type KafkaPart, kafka } from '../stack/index.ts';
-import { type Found, type Guarantee, LegEvidence } from './evidence.ts';
+import { type Found, LegEvidence } from './evidence.ts';
 import { type Done, Instances } from './instances.ts';
 import { describePlan, type RoundPlan } from './plan.ts';
 import { type Takeover, takeovers } from './takeover.ts';
@@ -25,7 +26,7 @@ export interface LegOptions {
   readonly users: number;
   /** Signals a second. */
   readonly rate: number;
-  readonly guarantee: Guarantee;
+  readonly guarantee: ProcessingGuarantee;
   /** Each partition has a warm standby, and each instance a folder for snapshots; else neither. */
   readonly warm: boolean;
   /** For the broker's data and everybody's log. */

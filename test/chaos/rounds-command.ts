@@ -7,7 +7,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Guarantee } from './evidence.ts';
+import { processingGuarantees } from '../../runtime/at-least-once.ts';
 import { runRounds, summarize } from './rounds.ts';
 
 const { values } = parseArgs({
@@ -23,6 +23,8 @@ const { values } = parseArgs({
   },
 });
 const state = values.state ?? mkdtempSync(join(tmpdir(), 'presence-rounds-'));
+const guarantee = processingGuarantees.find((name) => name === values.guarantee);
+if (guarantee === undefined) throw new Error(`--guarantee is one of ${processingGuarantees.join(', ')}`);
 const only = values.only === undefined ? null : Number(values.only);
 const say = (line: string): void => console.error(`${new Date().toISOString()} ${line}`);
 say(`What is done is kept in ${state}.`);
@@ -33,11 +35,11 @@ const legs = await runRounds({
   leg: Number(values.leg),
   users: Number(values.users),
   rate: Number(values.rate),
-  guarantee: values.guarantee as Guarantee,
+  guarantee,
   state,
   say,
 });
-const result = { seed: Number(values.seed), guarantee: values.guarantee, ...summarize(legs) };
+const result = { seed: Number(values.seed), guarantee, ...summarize(legs) };
 writeFileSync(join(state, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
 console.log(JSON.stringify(result));
 process.exit(result.faults === 0 ? 0 : 1);

@@ -5,9 +5,9 @@
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ProcessingGuarantee } from '../../runtime/at-least-once.ts';
 import { need } from '../load/cluster.ts';
 import { schemaRegistry } from '../stack/index.ts';
-import type { Guarantee } from './evidence.ts';
 import { Leg, type RoundResult } from './leg.ts';
 import { instanceCounts, planRound } from './plan.ts';
 import { faultsOfState, type ReplayOfLeg, replayLeg } from './replays.ts';
@@ -22,7 +22,7 @@ export interface RoundsOptions {
   readonly leg: number;
   readonly users: number;
   readonly rate: number;
-  readonly guarantee: Guarantee;
+  readonly guarantee: ProcessingGuarantee;
   /** Where results are kept. */
   readonly state: string;
   /** Default: one of its own. */
@@ -95,10 +95,10 @@ async function runLeg(options: RoundsOptions, numbers: readonly number[], regist
       if (result.faults.length > 0) break;
     }
     if (rounds.every((round) => round.faults.length === 0)) {
-      faults.push(...(await leg.end()), ...(await faultsOfState(leg.log, leg.codecs)));
+      faults.push(...(await leg.end()), ...(await faultsOfState(leg.log, leg.codecs, guarantee)));
       for (const instances of instanceCounts) {
         const { log, codecs, brokers } = leg;
-        const replay = await replayLeg({ log, codecs, brokers, instances });
+        const replay = await replayLeg({ log, codecs, brokers, guarantee, instances });
         say(`replayed with ${instances}: ${replay.diffs} diffs in ${replay.seconds} s, ${replay.faults.length} faults`);
         replays.push(replay);
         faults.push(...replay.faults);
