@@ -24,7 +24,15 @@
  */
 
 import { hasCode, PresenceError } from '../../base/errors.ts';
-import type { Delivery, Diff, Signal, Source, State } from '../../schemas/generated.ts';
+import {
+  type Delivery,
+  type Diff,
+  type Signal,
+  type Source,
+  type State,
+  sourceSymbols,
+  stateSymbols,
+} from '../../schemas/generated.ts';
 import { addHolding, type Holdings, holdingHash } from '../../schemas/holdings.ts';
 import { type SignalDraft, signal } from '../../schemas/signal.ts';
 import { Driver } from './driver.ts';
@@ -34,8 +42,8 @@ import type { Topology } from './topology.ts';
 /** A table's 0s; a multiple of the window. */
 export const SCENARIO_START = 1_700_000_000_000;
 
-const STATES: ReadonlySet<string> = new Set(['dnd', 'busy', 'online', 'away', 'offline', 'invisible']);
-const SOURCES: ReadonlySet<string> = new Set(['manual', 'app', 'inferred']);
+const STATES: ReadonlySet<string> = new Set(stateSymbols);
+const SOURCES: ReadonlySet<string> = new Set(sourceSymbols);
 
 export interface PlayOptions {
   /** Dies and is restored after every record. */
