@@ -7,11 +7,11 @@
  * too, so that the whole way of a signal is seen.
  */
 
-const GAP = 26;
+const GAP = 24;
 const SPREAD = 14;
-const WIDE = { stage: 146, other: 116 };
+const WIDE = { stage: 144, other: 105 };
 /** A node that is narrower is written smaller. */
-const NARROW = 124;
+const NARROW = 112;
 const STAGE_WIDTH_MAX = 460;
 /** Heights: a title and two lines; a stage has a line for each store and timer below them. */
 const HEAD = 82;
@@ -28,7 +28,7 @@ export function graphOf(spec, gateway) {
   const node = (id, kind, title, more = {}) => nodes.push({ id, kind, title, lines: [], ...more });
   const source = `topic:${spec.source.topic}`;
   if (gateway.writes === spec.source.topic) {
-    node('gateways:in', 'outside', 'Gateways', { subtitle: 'what clients say' });
+    node('gateways:in', 'outside', 'Gateways', { subtitle: 'from clients' });
     edges.push(['gateways:in', source]);
   }
   node(source, 'topic', spec.source.topic, { subtitle: `by ${spec.source.key}` });
@@ -50,7 +50,7 @@ export function graphOf(spec, gateway) {
     for (const from of reads.length > 0 ? reads : [before]) edges.push([from, id]);
   }
   if (nodes.some(({ id }) => id === `topic:${gateway.reads}`)) {
-    node('gateways:out', 'outside', 'Gateways', { subtitle: 'push to watchers' });
+    node('gateways:out', 'outside', 'Gateways', { subtitle: 'to watchers' });
     edges.push([`topic:${gateway.reads}`, 'gateways:out']);
   }
   return { nodes, edges };

@@ -5,8 +5,8 @@ import { HISTORY_S } from './topology-figures.js';
 const tiles = [
   { name: 'signals in', write: perSecond, value: (f) => f.rate('signals') },
   { name: 'diffs out', write: perSecond, value: (f) => f.rate(`to:${diffsOf(f)}`) },
-  { name: 'lag, records', write: short, value: (f) => f.sum('lag') },
-  { name: 'time lag, worst', write: duration, value: (f) => f.worst('time_lag_ms') },
+  { name: 'lag', write: short, value: (f) => f.sum('lag') },
+  { name: 'time lag', write: duration, value: (f) => f.worst('time_lag_ms') },
   { name: 'a commit', write: duration, value: (f) => f.commitMs() },
   { name: 'users', write: short, value: (f) => f.sum('users') },
   { name: 'devices', write: short, value: (f) => f.sum('devices') },
