@@ -3,7 +3,8 @@
  * it excuses depends on what was struck: a late detection is excused by each; false offline by none but a leap of the log's clock
  * together with another fault, since then nobody knows what time it was.
  */
-export const struck = ['gateway', 'log', 'clock', 'topology'] as const;
+/** `pause`: a gateway that stood still or was cut off, and came back: its clients' deadlines have moved. */
+export const struck = ['gateway', 'pause', 'log', 'clock', 'topology'] as const;
 export type Struck = (typeof struck)[number];
 
 export class Disturbance {

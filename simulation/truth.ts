@@ -52,7 +52,7 @@ export interface TruthOptions {
   /** When a gateway last had a beat of this device. */
   readonly lastBeat: (deviceId: string) => number;
   /** Offline was not said when it was due, though nothing was disturbed. */
-  readonly late: (detail: string) => void;
+  readonly late: (since: number, detail: string) => void;
 }
 
 export class Truth {
@@ -210,6 +210,7 @@ export class Truth {
       due = Math.max(due, this.due({ ...device, since: Math.max(device.since, this.#options.lastBeat(id)) }));
     if (now - due <= LATE_MS) return;
     const why = [...truth.devices].map(([id, { why, since }]) => `${id} ${why} since ${Math.round(since)} ms`).join(', ');
-    this.#options.late(`${truth.key} was ${what} ${Math.round(now - due)} ms after it was due (${why})`);
+    const since = Math.max(...[...truth.devices.values()].map((device) => device.since));
+    this.#options.late(since, `${truth.key} was ${what} ${Math.round(now - due)} ms after it was due (${why})`);
   }
 }

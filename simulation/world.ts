@@ -99,9 +99,11 @@ export class World {
       now,
       ttl_ms: story.ttl_ms,
       disturbed: (since, gateways) =>
-        this.#disturbance.touched(since, 'log', 'clock', 'topology', ...(gateways ? (['gateway'] as const) : [])),
+        this.#disturbance.touched(since, 'log', 'clock', 'topology', ...(gateways ? (['gateway', 'pause'] as const) : [])),
       lastBeat: (device) => this.beats.last(device),
-      late: (detail) => this.breaks('detection', detail),
+      late: (since, detail) => {
+        if (!this.#disturbance.touched(since, 'pause')) this.breaks('detection', detail);
+      },
     });
   }
 
@@ -204,7 +206,7 @@ export class World {
       case 'gateway stalls':
       case 'gateway is cut off':
         this.#unheard(fault.gateway);
-        this.#disturbance.add('gateway', fault.for_ms + GATEWAY_AFTER_MS);
+        this.#disturbance.add('pause', fault.for_ms + GATEWAY_AFTER_MS);
         if (fault.fault === 'gateway stalls') this.#gateways[fault.gateway]?.stall(fault.for_ms);
         else this.#gateways[fault.gateway]?.cut(fault.for_ms);
         break;
