@@ -7,7 +7,8 @@ const watching = (stream: string): string =>
 
 export function readyText(settings: Settings, url: string | null, port: number): string {
   if (url === null) {
-    return `presence is up: ${settings.roles.join(', ')}. Watch it: http://${settings.host}:${port}/topology; /readyz, /metrics\n`;
+    const at = `http://${settings.host}:${port}`;
+    return `presence is up: ${settings.roles.join(', ')}. Watch it: ${at}/topology; /readyz, /metrics\n`;
   }
   const development = settings.authJwtSecret === undefined && settings.authJwksUrl === undefined;
   const lines = [`presence is up: ${url}`, `The topology as it runs: ${url}/topology`, ''];

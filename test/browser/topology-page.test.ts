@@ -108,7 +108,7 @@ await describeWith('The topology page', ['browser'], ({ browser: executablePath 
     expect(complaints).toEqual([]);
   });
 
-  test('a partition says its state: running, restoring with what is left, parked with its reason, standby, no owner', async () => {
+  test('a partition says its state: running, restoring with what is left, parked with its reason, standby, none', async () => {
     const states: readonly (readonly [string, (live: Changeable<Live>) => void, RegExp])[] = [
       ['running', () => {}, /running/],
       [

@@ -15,8 +15,7 @@ const named = rows
   .map(([, name = '', shown = '', , metric = '', end = '']) => ({ name: codeIn(name)[0]!, shown, metric, end }));
 
 /** Constants that are limits, whatever their names. */
-const alsoLimits =
-  /^(QUEUE_BYTES|FETCH_BYTES|PARTITION_BYTES|READ_BYTES|PIECE_BYTES|CHUNK_ROWS|CUT_OFF_BYTES|HEAD_BYTES|TAIL_OFFSETS|\w+_SWEEPS|MIN_RATE)$/;
+const alsoLimits = /^((QUEUE|FETCH|PARTITION|READ|PIECE|CUT_OFF|HEAD)_BYTES|CHUNK_ROWS|TAIL_OFFSETS|\w+_SWEEPS|MIN_RATE)$/;
 const isLimit = (name: string): boolean =>
   (/_(MAX|LIMIT)(_|$)/.test(name) && !/_(MS|S)(_|$)/.test(name)) || alsoLimits.test(name);
 

@@ -119,7 +119,7 @@ function suite(cachePart: Part, storePart: Part): void {
       }
     });
 
-    test('a database whose writers hang costs one batch a partition and sink, and has every transition once in the end', async () => {
+    test('a database whose writers hang costs one batch a partition and sink, and has all once in the end', async () => {
       await allIn(store);
       // As an index being built, or a dump being put back, would: every write waits.
       const holder = new pg.Client(storePart.url);

@@ -74,7 +74,7 @@ describe('A log that does not answer', () => {
     expect(outbox.full).toBe(false);
   });
 
-  test('changes of kept lists wait up to their limits, are refused beyond, and all that were taken are held afterwards', async () => {
+  test('changes of kept lists wait up to their limits, are refused beyond; all that were taken are held', async () => {
     const gate = new Gate();
     const on = await bench();
     const table: InterestTable = await createInterest({
@@ -105,7 +105,7 @@ describe('A log that does not answer', () => {
     expect(await shown('presence_gateway_interest_changed_users')).toBe(0);
   });
 
-  test('a topology whose commit is not answered holds one commit and one batch a partition, and says the same in the end', async () => {
+  test('a topology whose commit is not answered holds one commit and one batch a partition, then goes on', async () => {
     const partitions = 2;
     const gate = new Gate();
     const log = await createEmbeddedLog({ batchRecordsMax: 50 });
