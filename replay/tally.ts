@@ -1,8 +1,8 @@
 /** A log that counts what goes through it: what a replay has read and written, whatever runs on the log. */
-import type { Log, LogBatch, LogTransactions, TopicRecords } from '../ports/log.ts';
+import type { Log, LogBatch, LogTransactions, TopicPartition, TopicRecords } from '../ports/log.ts';
 
 export interface Tally {
-  /** Input records handed over; one that is handed over again counts once. */
+  /** Input records below the positions that were taken. */
   readonly records: number;
   /** Commits, and their records by topic; a commit whose answer was lost is not in them. */
   readonly commits: number;
@@ -14,20 +14,51 @@ export interface TallyingLog {
   readonly tally: Tally;
 }
 
+type Position = TopicPartition & { readonly offset: number };
+
+/** What was handed over and is not counted yet: a batch or two a partition. */
+class Handed {
+  readonly #batches = new Map<string, LogBatch[]>();
+  /** Up to which offset all is counted. */
+  readonly #counted = new Map<string, number>();
+
+  add(batch: LogBatch): void {
+    const place = `${batch.topic}/${batch.partition}`;
+    const queue = this.#batches.get(place) ?? [];
+    this.#batches.set(place, queue);
+    // Handed over again: the newest counts. Its records are not looked at: it may wait for its partition.
+    while ((queue.at(-1)?.nextOffset ?? 0) >= batch.nextOffset) queue.pop();
+    queue.push(batch);
+  }
+
+  /** How many records lie below the position that were not counted before. */
+  take({ topic, partition, offset }: Position): number {
+    const place = `${topic}/${partition}`;
+    const from = this.#counted.get(place) ?? 0;
+    const queue = this.#batches.get(place) ?? [];
+    let count = 0;
+    let at = from;
+    for (const { records, nextOffset } of queue) {
+      for (const record of records) if (record.offset >= at && record.offset < offset) count += 1;
+      at = Math.max(at, Math.min(nextOffset, offset));
+    }
+    while ((queue[0]?.nextOffset ?? Number.POSITIVE_INFINITY) <= offset) queue.shift();
+    this.#counted.set(place, Math.max(from, offset));
+    return count;
+  }
+
+  forget({ topic, partition }: TopicPartition): void {
+    this.#batches.delete(`${topic}/${partition}`);
+  }
+}
+
 export function tallying(log: Log): TallyingLog {
   const written = new Map<string, number>();
   const tally = { records: 0, commits: 0, written };
-  /** By topic and partition: everything below it is counted. */
-  const counted = new Map<string, number>();
-
-  function countRead({ topic, partition, records, nextOffset }: LogBatch): void {
-    const place = `${topic}/${partition}`;
-    const from = counted.get(place) ?? 0;
-    if (nextOffset <= from) return;
-    const first = records[0]?.offset ?? nextOffset;
-    tally.records += first >= from ? records.length : records.filter(({ offset }) => offset >= from).length;
-    counted.set(place, nextOffset);
-  }
+  const handed = new Handed();
+  const countRead = (positions: readonly Position[]): void => {
+    for (const position of positions) tally.records += handed.take(position);
+  };
 
   function countWritten(batches: readonly TopicRecords[]): void {
     tally.commits += 1;
@@ -46,6 +77,7 @@ export function tallying(log: Log): TallyingLog {
     commit: async (batches, offsets) => {
       const appended = await transactions.commit(batches, offsets);
       countWritten(batches);
+      countRead(offsets?.offsets ?? []);
       return appended;
     },
   });
@@ -61,15 +93,32 @@ export function tallying(log: Log): TallyingLog {
       committed: (group, topic) => log.committed(group, topic),
       producer: () => log.producer(),
       transactions: async (id, writes) => counting(await log.transactions(id, writes)),
-      consume: (options) =>
-        log.consume({
+      consume: async (options) => {
+        const consumer = await log.consume({
           ...options,
-          onBatch: async (batch) => {
-            await options.onBatch(batch);
-            // Not before: a batch that waits for its partition is not looked at.
-            countRead(batch);
+          onBatch: (batch) => {
+            handed.add(batch);
+            return options.onBatch(batch);
           },
-        }),
+          onRevoked: async (partitions) => {
+            await options.onRevoked?.(partitions);
+            for (const place of partitions) handed.forget(place);
+          },
+        });
+        const commit = async (offsets: readonly Position[]): Promise<void> => {
+          await consumer.commit(offsets);
+          countRead(offsets);
+        };
+        return {
+          commit,
+          seek: (position) => consumer.seek(position),
+          warmed: (partition) => consumer.warmed(partition),
+          get assignment() {
+            return consumer.assignment;
+          },
+          close: () => consumer.close(),
+        };
+      },
       follow: (options) => log.follow(options),
       read: (options) => log.read(options),
       ping: () => log.ping(),
