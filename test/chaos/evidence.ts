@@ -34,8 +34,10 @@ export interface Found {
 }
 
 /** Key, value and trace of a record: what a replay must say again. */
-export const bytesOf = ({ key, value, headers }: { key: unknown; value: Buffer | null; headers?: object }): string =>
-  `${String(key)}\n${value?.toString('base64')}\n${String((headers as { traceparent?: unknown } | undefined)?.traceparent ?? '')}`;
+export function bytesOf({ key, value, headers }: { key: unknown; value: Buffer | null; headers?: object }): string {
+  const { traceparent = '' } = (headers ?? {}) as { readonly traceparent?: unknown };
+  return `${String(key)}\n${value?.toString('base64')}\n${String(traceparent)}`;
+}
 
 interface View {
   readonly state: string;

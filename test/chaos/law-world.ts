@@ -1,6 +1,6 @@
 /**
  * One seed of the law "however many instances share the log, whatever happens to them, the same diffs": the runtime itself
- * on the embedded log, in virtual time (simulation/scheduler.ts), so that a minute of kills and pauses takes a fraction of a second.
+ * on the embedded log, in virtual time (simulation/scheduler.ts): a minute of kills and pauses takes a fraction of a second.
  *
  * The input is a swarm (processors/swarm.ts) for each partition, interleaved by lot; the broker's clock goes on, holes and leaps
  * included, as the swarms' stamps do. Meanwhile instances, 1, 2, 3 or 5 of them, are killed, stand still for longer than their

@@ -3,7 +3,7 @@
  * partitions, must say the diffs that were committed live: keys, values and traces byte for byte, and in the same order.
  */
 import { silentLogger } from '../../base/logger.ts';
-import type { Log, LogRecord } from '../../ports/log.ts';
+import type { Log } from '../../ports/log.ts';
 import { runReplay } from '../../replay/run.ts';
 import { presenceWiring } from '../../replay/wiring.ts';
 import type { ProcessingGuarantee } from '../../runtime/at-least-once.ts';
@@ -11,7 +11,7 @@ import { createKafkaLog } from '../../runtime/log-kafka.ts';
 import type { Codecs } from '../../schemas/codec.ts';
 import { signal } from '../../schemas/signal.ts';
 import { partitionKey, topicNames } from '../../schemas/topics.ts';
-import { judgeFuture } from '../runtime/reference.ts';
+import { judgeFuture, readAll } from '../runtime/reference.ts';
 import { bytesOf } from './evidence.ts';
 
 export interface ReplayOfLegOptions {
@@ -68,8 +68,8 @@ export async function replayLeg({ log, codecs, brokers, guarantee, instances }: 
 }
 
 /**
- * The state that the live run left: restored from the log, carried on through ticks until nothing waits any more, it says what the
- * undisturbed run says.
+ * The state that the live run left: restored from the log, carried on through ticks until nothing waits any more, it says what
+ * the undisturbed run says.
  */
 export async function faultsOfState(log: Log, codecs: Codecs, guarantee: ProcessingGuarantee): Promise<readonly string[]> {
   const wiring = presenceWiring(codecs);
@@ -89,12 +89,6 @@ export async function faultsOfState(log: Log, codecs: Codecs, guarantee: Process
       faults.push(`partition ${partition}: what is restored does not go on as the undisturbed run`);
   }
   return faults;
-}
-
-async function readAll(log: Log, topic: string, partition: number): Promise<LogRecord[]> {
-  const records: LogRecord[] = [];
-  await log.read({ topic, partition, from: 0, onBatch: (batch) => void records.push(...batch.records) });
-  return records;
 }
 
 async function positionOf(log: Log, codecs: Codecs, partition: number): Promise<number> {

@@ -45,6 +45,7 @@ export async function kafka(options: { readonly folder?: string } = {}): Promise
       description: `Kafka ${version} (${container ? 'container' : 'native'})`,
       url: address,
       runner,
+      ready_ms: 180_000, // a machine may have much else to do
       answers: () => answers(address),
     });
     return { ...part, brokers: [address] };
