@@ -69,9 +69,7 @@ function judge({ at, topics, stores }: Context, was: SchemaSpec, is: SchemaSpec,
   if (forward !== null)
     return migration({
       ...draft,
-      reason:
-        `${what}. New instances read old records; old ones do not read new records (${forward}): one that ` +
-        `takes over a partition then stops.`,
+      reason: `${what}. New instances read old records; old ones do not read new records: one that meets one stops.`,
       steps: [
         `Roll out everything that reads ${topics.join(' and ') || 'it'} before anything that writes it.`,
         'There is no way back once a new record is written.',
