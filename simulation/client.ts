@@ -332,8 +332,8 @@ export class StreamClient {
   }
 
   /**
-   * A pong or message of it was read by its gateway. After an absence only the pong to a ping since then says that it is back: both
-   * ways are open. (A way on which segments were lost for long opens late: TCP's pauses have doubled.)
+   * A pong or message of it was read by its gateway. After an absence only the pong to a ping since then says that it is back:
+   * both ways are open. (A way on which segments were lost for long opens late: TCP's pauses have doubled.)
    */
   #beaten(socket: Socket, gateway: Running, pinged: number | null): void {
     this.#comesBack(socket, gateway, pinged);

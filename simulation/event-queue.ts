@@ -1,4 +1,4 @@
-/** Events by time; at one time timers first, then what the network brings, then immediates (as Node's loop has it), then by age. */
+/** Events by time; at one time timers first, then what the network brings, then immediates (Node's order), then by age. */
 import type { Host } from './host.ts';
 
 /** What kind of event: also its rank among those of one moment. */

@@ -4,8 +4,8 @@
  * **Model.** A call is an event at the broker's host, its answer one at the caller's, each a few ms later; so a host that
  * stands still takes its answers when it goes on, and one that is dead never does. A batch is handed over in the same
  * way, and the next one is cut when the answer is back. `cut` (the host has lost its way to the broker) refuses all
- * calls and hands over nothing. `expel` is what a group does to a member that it has not heard of for too long: its partitions go to
- * others; when the member can hear again, it is told, and joins anew. `end` is the end of the host.
+ * calls and hands over nothing. `expel` is what a group does to a member that it has not heard of for too long: its
+ * partitions go to others; when the member can hear again, it is told, and joins anew. `end` is the end of the host.
  */
 import { PresenceError } from '../base/errors.ts';
 import type { Follower, FollowOptions, GroupConsumer, GroupOptions, Log, LogBatch, LogTransactions } from '../ports/log.ts';

@@ -37,18 +37,22 @@ export function addFigures(sum: Figures, more: FiguresJson): void {
 const percent = (share: number): string => `${(share * 100).toFixed(4)}%`;
 const cell = (ms: number | null): string => (ms === null ? '-' : `${Math.round(ms)}`);
 
-const row = (name: string, spread: Spread): string =>
-  `| ${name} | ${spread.count} | ${cell(spread.quantile(0.5))} | ${cell(spread.quantile(0.99))} | ${cell(spread.count === 0 ? null : spread.max)} |`;
+function row(name: string, spread: Spread): string {
+  const max = spread.count === 0 ? null : spread.max;
+  return `| ${[name, spread.count, ...[spread.quantile(0.5), spread.quantile(0.99), max].map(cell)].join(' | ')} |`;
+}
 
 /** In Markdown. */
 export function reportOf(figures: Figures): string {
   const { sessions_ms, wrong_ms, wrongs, missing, flashes, unsaid, detection } = figures;
   return [
     `Session-minutes: ${Math.round(sessions_ms / 60_000)}`,
-    `False offline: ${percent(wrong_ms.calm / sessions_ms)} of session time (${wrongs.calm} times, ${(wrong_ms.calm / 1_000).toFixed(1)} s)` +
+    `False offline: ${percent(wrong_ms.calm / sessions_ms)} of session time` +
+      ` (${wrongs.calm} times, ${(wrong_ms.calm / 1_000).toFixed(1)} s)` +
       ` with the servers well; ${wrongs.disturbed} times more, ${(wrong_ms.disturbed / 1_000).toFixed(1)} s, while they were not`,
     `Missed offline: ${missing.calm} with the servers well, ${missing.disturbed} while they were not`,
-    `Said to be back though gone: ${flashes.calm} and ${flashes.disturbed}; came and went before it was said: ${unsaid.calm} and ${unsaid.disturbed}`,
+    `Said to be back though gone: ${flashes.calm} and ${flashes.disturbed}`,
+    `Came and went before it was said: ${unsaid.calm} and ${unsaid.disturbed}`,
     '',
     '| ms | measured | p50 | p99 | max |',
     '| --- | --- | --- | --- | --- |',

@@ -2,8 +2,8 @@
  * The shortest story that still breaks the same invariant.
  *
  * Parts are left out, half of them at first, then fewer (delta debugging): clients, then faults, then acts; the end is drawn to
- * just behind the break; what is left is made plainer (no losses, shorter faults). Each try is one play of the story. It is the shortest
- * that this finds within `tries`, not the shortest there is.
+ * just behind the break; what is left is made plainer (no losses, shorter faults). Each try is one play of the story. It is
+ * the shortest that this finds within `tries`, not the shortest there is.
  */
 import type { Broken } from './invariants.ts';
 import type { ClientStory, Story } from './story.ts';

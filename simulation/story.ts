@@ -26,8 +26,8 @@ export interface ClientStory {
   readonly user: string;
   readonly device: string;
   /**
-   * `app`: sees the server's pings, and gives a connection up that it hears nothing of for `patience_ms`. `tab`: a browser's, sees
-   * messages only, so it asks for an ack now and then. `background`: no stream, but HTTP heartbeats with a ttl.
+   * `app`: sees the server's pings, and gives a connection up that it hears nothing of for `patience_ms`. `tab`: a browser's,
+   * sees messages only, so it asks for an ack now and then. `background`: no stream, but HTTP heartbeats with a ttl.
    */
   readonly kind: 'app' | 'tab' | 'background';
   readonly path: Path;

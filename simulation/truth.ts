@@ -203,7 +203,7 @@ export class Truth {
     if (!disturbed) this.#checkLate(truth, now, 'never said offline, and came back');
   }
 
-  /** Later than the contract's bound, from when a gateway last had something of them (TCP may bring it long after it was said). */
+  /** Later than the contract's bound, from when a gateway last had something of them (TCP may bring it late). */
   #checkLate(truth: UserTruth, now: number, what: string): void {
     let due = 0;
     for (const [id, device] of truth.devices)

@@ -19,7 +19,7 @@ import { createUpgrade, type UpgradeOptions, type UserData } from './upgrade.ts'
 export interface StreamOptions extends SessionOptions, Omit<UpgradeOptions, 'room'> {
   readonly readiness: Readiness;
   readonly path: string;
-  /** The server pings this often; a device without a beat for the other is silent. As the welcome says. Default 1,000 and 3,000. */
+  /** The server pings this often; a device without a beat for the other is silent. Default 1,000 and 3,000. */
   readonly heartbeat_ms?: number;
   readonly ttl_ms?: number;
   /** Most streams at once; beyond it 503. */

@@ -86,7 +86,7 @@ describe('outbox', () => {
     expect((await on.signals()).flat().filter(({ kind }) => kind !== 'marker').length).toBeGreaterThan(sending.length);
   });
 
-  test('while answers are lost a gateway gives signs of life: each resend has a marker behind it in every partition', async () => {
+  test('while answers are lost a gateway gives signs of life: each resend has markers behind it', async () => {
     let answers = 0;
     const on = await bench({ partitions: 3, faults: { send: () => (++answers % 5 === 0 ? undefined : 'lost') } });
     const outbox = await outboxOn(on, { markerEvery_ms: 60_000 });

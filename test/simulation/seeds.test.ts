@@ -25,7 +25,7 @@ describe('With everything that can go wrong, no invariant breaks', () => {
 });
 
 describe('The figures hold', () => {
-  test('at 5% loss false offline is under 0.01% of session time; nobody is missed; clean and silent are told in time', async () => {
+  test('at 5% loss false offline is under 0.01%, nobody is missed, clean and silent are told in time', async () => {
     const outcomes: Outcome[] = [];
     for (const seed of [1, 2, 3, 4]) outcomes.push(await play(tellStory({ ...world, seed, faults: 'clients', loss: 0.05 })));
     const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((all, one) => all + of(one), 0);
