@@ -15,7 +15,7 @@ Examples:
   presence up                                   the whole system in this process, on embedded parts
   KAFKA_BROKERS=k1:9092 SCHEMA_REGISTRY_URL=http://r:8081 \\
     presence up --role topology                 one role of it, on Kafka
-  presence topology describe --mermaid          draw the topology
+  presence topology describe --mermaid          draw the topology; lint, test and plan are beside it
   presence schemas check                        whether the schemas can be released
   presence overrides get ada                    which override ada has
   presence drain http://gateway-3:8080          move a gateway's clients elsewhere
