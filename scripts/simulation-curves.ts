@@ -3,6 +3,8 @@
  *
  *   npx tsx scripts/simulation-curves.ts --worlds 6 --workers 2
  *
+ * `--draw`: only draws what is there.
+ *
  * Clients stay connected and the servers are well: nothing but loss takes anybody away. Writes docs/simulation-curves.json
  * (also what a stopped run goes on from), and the two charts beside it.
  */
@@ -27,7 +29,11 @@ interface Point {
 const docs = join(import.meta.dirname, '../docs');
 const data = join(docs, 'simulation-curves.json');
 const { values } = parseArgs({
-  options: { worlds: { type: 'string', default: '6' }, workers: { type: 'string', default: '1' } },
+  options: {
+    worlds: { type: 'string', default: '6' },
+    workers: { type: 'string', default: '1' },
+    draw: { type: 'boolean', default: false },
+  },
 });
 const worlds = Number(values.worlds);
 
@@ -43,7 +49,7 @@ const sameWorld = (a: Omit<Point, 'worlds' | 'session_minutes' | 'false_offline'
 const points: Point[] = existsSync(data)
   ? (JSON.parse(readFileSync(data, 'utf8')) as Point[]).filter((point) => point.worlds === worlds)
   : [];
-for (const choice of [...byLoss, ...byChoice]) {
+for (const choice of values.draw ? [] : [...byLoss, ...byChoice]) {
   if (choice.ttl_ms < 2 * choice.heartbeat_ms || points.some((point) => sameWorld(point, choice))) continue;
   const { figures, broken } = await campaign({
     seeds: Array.from({ length: worlds }, (_, index) => index + 1),
