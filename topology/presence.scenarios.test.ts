@@ -1,16 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { play, tidy } from './kit/scenario.ts';
+import { toPlay } from './kit/vitest.ts';
 import { scenarios } from './presence.scenarios.ts';
 import { presence } from './presence.ts';
+
+expect.extend({ toPlay });
 
 describe.each([...new Set(scenarios.map(({ rule }) => rule))])('%s', (rule) => {
   const ours = scenarios.filter((scenario) => scenario.rule === rule).map(({ title, table }) => [title, table] as const);
   test.each(ours)('%s', (_title, table) => {
-    expect(play(presence, table)).toBe(tidy(table));
+    expect(presence).toPlay(table);
   });
 
   test.each(ours)('with one user in memory: %s', (_title, table) => {
-    expect(play(presence, table, { hotUsers: 1 })).toBe(tidy(table));
+    expect(presence).toPlay(table, { hotUsers: 1 });
   });
 
   // Controls are left out: a gateway may be asked to restate once more after a restart.

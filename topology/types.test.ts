@@ -100,7 +100,10 @@ test('types flow from stage to stage', () => {
   expectTypeOf(tell()).toEqualTypeOf<Stage<Lived, Changes>>();
   const whole = flow()
     .pipe(drop(), rank(), time(), tell())
-    .to(kafkaSink('diffs', { writes: 'diffs', topic: topics.diffs }));
+    .to(
+      kafkaSink('state', { writes: 'states', topic: topics.state }),
+      kafkaSink('diffs', { writes: 'diffs', topic: topics.diffs }),
+    );
   expectTypeOf(whole).toEqualTypeOf<Topology>();
   expect(whole.spec.stages.map(({ kind }) => kind)).toEqual(['dedupe', 'windowedPrecedence', 'offlineTimeout', 'diff']);
 });
@@ -112,7 +115,10 @@ test('what must not compile is compiled, and never run', () => {
 test('a spec is frozen JSON', () => {
   const { spec } = flow()
     .pipe(drop(), rank(), time(), tell())
-    .to(kafkaSink('diffs', { writes: 'diffs', topic: topics.diffs }));
+    .to(
+      kafkaSink('state', { writes: 'states', topic: topics.state }),
+      kafkaSink('diffs', { writes: 'diffs', topic: topics.diffs }),
+    );
   expect(JSON.parse(JSON.stringify(spec))).toEqual(spec);
   expect(Object.isFrozen(spec) && Object.isFrozen(spec.stages[0]?.config)).toBe(true);
 });
