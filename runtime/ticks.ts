@@ -3,8 +3,9 @@
  *
  * A tick is due when the broker's clock (broker-clock.ts) has surely reached the partition's next deadline
  * (a timer, or the end of a cut that touched somebody), or when nothing has moved the partition's time for
- * `idleTick_ms`, by the broker's clock or by ours: a broker whose clock was set forwards is found out by the second. It must not land before the deadline: that would cost another round; so it is sent at the latest
- * local time at which the broker's clock can reach it, which is a round trip's half late at worst.
+ * `idleTick_ms`, by the broker's clock or by ours: a broker whose clock was set forwards is found out by the second.
+ * It must not land before the deadline: that would cost another round; so it is sent at the latest local time at
+ * which the broker's clock can reach it, which is a round trip's half late at worst.
  *
  * **One tick in flight per partition**: none is written until the last one has been read back, whatever lies
  * before it in the log. So a partition that is behind has one tick in its backlog, not a thousand. A tick
