@@ -17,8 +17,8 @@
  * A user in the draft of an emission is not in the image yet; nobody falls out while there is one. Nobody falls out either
  * whose bucket in a wheel has come up: they are about to fall due.
  *
- * Limit: `hotUsers`. Touched users and those with unwritten beats stay beyond it; the hand looks at a few objects a
- * record, so that it costs no more than the records do. Metric: `presence_users_hot`.
+ * Limit: `hotUsers`. Touched users and those with unwritten beats stay beyond it; the hand looks at a few objects for each
+ * that came into memory, so that it costs no more than they did. Metric: `presence_users_hot`.
  *
  * **Delivery and replay.** What is in memory changes nothing in what is emitted: a law (topology/kit/laws.ts).
  */
@@ -30,10 +30,11 @@ import type { UserImage } from './stored.ts';
 import type { Timers } from './timers.ts';
 import { SlotWheel } from './wheel.ts';
 
-const HOT_USERS = 50_000;
+/** A user of 1.5 devices is 1.3 KB as an object, and 230 bytes in the image: eight such partitions of a million users fit into 500 MB. */
+const HOT_USERS = 20_000;
 const IDLE_MS = 60_000;
-/** Objects that the hand looks at a record while there are too many, and beside that a batch. */
-const LOOKS_A_RECORD = 4;
+/** While there are too many, the hand looks at so many objects for each that came, and beside that in each batch. */
+const LOOKS_A_COMER = 4;
 const LOOKS_A_BATCH = 64;
 
 export interface UserTimers {
@@ -55,7 +56,11 @@ export class Users {
   /** Users known, in memory or not. */
   known = 0;
   private hand: Iterator<User>;
+  /** Objects there were when the hand began its round: those that fall out must not slow it down. */
+  private round = 0;
   private sweptAt = 0;
+  /** Came into memory since the hand last moved. */
+  private came = 0;
   /** How far the hand is behind, in objects. */
   private behind = 0;
 
@@ -93,6 +98,7 @@ export class Users {
   make(key: string): User {
     const user = new User(key);
     this.objects.set(key, user);
+    this.came += 1;
     this.known += 1;
     return user;
   }
@@ -174,29 +180,33 @@ export class Users {
     if (slot < 0) return null;
     const user = User.load(image.records.decode(image.stored.valueOf(slot)));
     this.objects.set(key, user);
+    this.came += 1;
     this.loaded(user);
     return user;
   }
 
   // ---- out of memory
 
-  /** After a batch of so many records, when no emission is being made. */
-  sweep(lease: number, records: number): void {
+  /** After a batch, when no emission is being made. */
+  sweep(lease: number): void {
     if (this.image === null) return;
     const { size } = this.objects;
-    this.behind = Math.min(size, this.behind + (size * (lease - this.sweptAt)) / this.idle);
+    const round = Math.max(this.round, size);
+    this.behind = Math.min(round, this.behind + (round * (lease - this.sweptAt)) / this.idle);
     this.sweptAt = lease;
     let looks = Math.floor(this.behind);
     this.behind -= looks;
     for (; looks > 0; looks -= 1) this.lookAtNext(this.image);
-    for (looks = LOOKS_A_BATCH + records * LOOKS_A_RECORD; looks > 0 && this.objects.size > this.limit; looks -= 1)
-      this.lookAtNext(this.image);
+    looks = LOOKS_A_BATCH + this.came * LOOKS_A_COMER;
+    this.came = 0;
+    for (; looks > 0 && this.objects.size > this.limit; looks -= 1) this.lookAtNext(this.image);
   }
 
   private lookAtNext(image: UserImage): void {
     let next = this.hand.next();
     if (next.done === true) {
       this.hand = this.objects.values();
+      this.round = this.objects.size;
       next = this.hand.next();
       if (next.done === true) return;
     }

@@ -18,21 +18,19 @@ import { PresenceError } from '../../base/errors.ts';
 import { type Arrival, type ClockOptions, PartitionClock } from '../../processors/clock.ts';
 import type { Changes } from '../../processors/diff.ts';
 import { Gateway } from '../../processors/gateway.ts';
-import { Happening, type Heard } from '../../processors/happening.ts';
+import { Happening } from '../../processors/happening.ts';
 import { Device, Ghost, User } from '../../processors/record.ts';
 import { Scope } from '../../processors/scope.ts';
-import type { Batch, BoundStage, Input, Stage, StageLogic } from '../../processors/stage.ts';
+import type { Batch, Input } from '../../processors/stage.ts';
 import type { UserImage } from '../../processors/stored.ts';
 import { applyBeat } from '../../processors/tail.ts';
 import { compareTimed, NEVER, type Timed } from '../../processors/timers.ts';
 import type { Delivery, Diff, GatewayLease, PartitionState, Signal, UserState } from '../../schemas/generated.ts';
-import type { Emission, Output, PartitionProcessor, ProcessorCounts, ProcessorSizes, StageCounts } from './processor.ts';
+import { BoundChain, type Chain } from './bound-chain.ts';
+import type { Emission, Output, PartitionProcessor, ProcessorCounts, ProcessorSizes } from './processor.ts';
 
 export type PresenceEmission = Emission<UserState, PartitionState, Diff, Delivery>;
 export type PresenceProcessor = PartitionProcessor<Signal, UserState, PartitionState, Diff, Delivery>;
-
-/** The chain of a topology: each stage takes what the one before it hands on (checked where it was put together). */
-export type Chain = readonly Stage<never, unknown>[];
 
 export interface PartitionOptions {
   readonly partition: number;
@@ -45,17 +43,9 @@ export interface PartitionOptions {
   readonly image: UserImage | null;
 }
 
-/** A stage in its place: how many happenings were given to it, since they were last taken. */
-interface Hop {
-  readonly name: string;
-  readonly store: string;
-  readonly bound: BoundStage<never>;
-  given: number;
-}
-
 interface Draft {
-  readonly states: Map<string, Output<UserState>>;
-  readonly diffs: Output<Diff>[];
+  states: readonly Output<UserState>[];
+  diffs: readonly Output<Diff>[];
   stamp: number;
   partition: PartitionState | null;
 }
@@ -65,8 +55,7 @@ export class Partition implements PresenceProcessor {
   private readonly options: PartitionOptions;
   private readonly scope: Scope;
   private readonly clock: PartitionClock;
-  private readonly hops: readonly Hop[];
-  private readonly first: StageLogic<Heard>;
+  private readonly chain: BoundChain;
   private readonly happening = new Happening();
   private readonly out = new Subject<PresenceEmission>();
   private loadedPartition: PartitionState | null = null;
@@ -76,32 +65,14 @@ export class Partition implements PresenceProcessor {
   private emitted = 0;
   private draft: Draft | null = null;
   private cellEnd = 0;
-  /** What the last stage handed on since the counts were taken. */
-  private said = 0;
 
   constructor(options: PartitionOptions) {
     this.options = options;
     this.scope = new Scope(options.partition, options.image);
     this.clock = new PartitionClock(options.clock);
     this.emissions = this.out.asObservable();
-    const hops: Hop[] = [];
-    // From the last stage to the first, each bound to the one after it. `Chain` has forgotten the types between.
-    let after = ((changes: Changes) => this.collect(changes)) as StageLogic<unknown>;
-    for (const { spec, bind } of [...options.chain].reverse()) {
-      const bound = bind(this.scope, after);
-      const hop: Hop = { name: spec.name, store: spec.stores[0]?.name ?? '', bound, given: 0 };
-      hops.unshift(hop);
-      const on = bound.on as StageLogic<unknown>;
-      after = (happening) => {
-        hop.given += 1;
-        on(happening);
-      };
-    }
-    this.hops = hops;
-    this.scope.users.loaded = (user) => {
-      for (const { bound } of hops) bound.loaded?.(user, this.clock.lease);
-    };
-    this.first = after;
+    this.chain = new BoundChain(options.chain, this.scope, (changes) => this.collect(changes));
+    this.scope.users.loaded = (user) => this.chain.loaded(user, this.clock.lease);
   }
 
   get position(): number {
@@ -114,21 +85,13 @@ export class Partition implements PresenceProcessor {
 
   get sizes(): ProcessorSizes {
     const { users, devices, leaseTimers, stampTimers } = this.scope;
-    const stores = this.hops.map(({ name, store, bound }) => ({ stage: name, store, entries: bound.entries?.() ?? 0 }));
+    const { stores } = this.chain;
     const timers = leaseTimers.size + stampTimers.size + users.waiting;
     return { users: users.known, hot: users.hot, devices, timers, stores };
   }
 
   takeCounts(): ProcessorCounts {
-    const stages: StageCounts[] = [];
-    let out = this.said;
-    for (const hop of [...this.hops].reverse()) {
-      stages.unshift({ name: hop.name, in: hop.given, out });
-      out = hop.given;
-      hop.given = 0;
-    }
-    this.said = 0;
-    return { ...this.scope.takeCounts(), stages };
+    return { ...this.scope.takeCounts(), stages: this.chain.takeCounts() };
   }
 
   // ---- restore
@@ -152,11 +115,9 @@ export class Partition implements PresenceProcessor {
     for (const lease of loadedPartition.gateways) {
       const gateway = Object.assign(new Gateway(lease.gateway_id), lease);
       scope.gateways.set(gateway.gateway_id, gateway);
-      for (const { bound } of this.hops) bound.gatewayLoaded?.(gateway, clock.lease);
+      this.chain.gatewayLoaded(gateway, clock.lease);
     }
-    scope.users.restore(clock, (outline) => {
-      for (const { bound } of this.hops) bound.counted?.(outline, clock.lease);
-    });
+    scope.users.restore(clock, (outline) => this.chain.counted(outline, clock.lease));
     this.tailClock = new PartitionClock(this.options.clock);
     const { tail_stamp, tail_lease, tail_settle, tail_offset, offset } = loadedPartition;
     this.tailClock.set({ stamp: tail_stamp, lease: tail_lease, settle: tail_settle });
@@ -188,13 +149,13 @@ export class Partition implements PresenceProcessor {
     }
     if (batch.nextOffset > this.next) this.next = batch.nextOffset;
     this.scope.beats.trim();
-    this.scope.users.sweep(this.clock.lease, batch.records.length);
+    this.scope.users.sweep(this.clock.lease);
     return emissions;
   }
 
   checkpoint(): PresenceEmission | null {
     if (this.scope.touched.length > 0 || this.next === this.emitted) return null;
-    this.draft = { states: new Map(), diffs: [], stamp: this.clock.stamp, partition: this.record(this.next) };
+    this.draft = { states: [], diffs: [], stamp: this.clock.stamp, partition: this.record(this.next) };
     return this.emit(this.next);
   }
 
@@ -220,7 +181,7 @@ export class Partition implements PresenceProcessor {
     happening.stamp = clock.stamp;
     happening.lease = clock.lease;
     happening.settle = clock.settle;
-    this.first(happening);
+    this.chain.first(happening);
   }
 
   // ---- time
@@ -336,11 +297,14 @@ export class Partition implements PresenceProcessor {
 
   /** What a cut said. Several cuts before one record make one emission, in which a user's last record counts. */
   private collect(changes: Changes): void {
-    this.said += 1;
-    const draft = this.draft ?? { states: new Map<string, Output<UserState>>(), diffs: [], stamp: 0, partition: null };
-    for (const state of changes.states) draft.states.set(state.key, state);
-    for (const diff of changes.diffs) draft.diffs.push(diff);
-    this.draft = draft;
+    const { draft } = this;
+    if (draft === null) this.draft = { ...changes, stamp: 0, partition: null };
+    else {
+      const newest = new Map(draft.states.map((state) => [state.key, state]));
+      for (const state of changes.states) newest.set(state.key, state);
+      draft.states = [...newest.values()];
+      draft.diffs = [...draft.diffs, ...changes.diffs];
+    }
   }
 
   /** The draft holds up to the record under way, at the clocks' present time. */
@@ -359,7 +323,7 @@ export class Partition implements PresenceProcessor {
     const emission: PresenceEmission = {
       position,
       stamp,
-      states: [...draft.states.values()],
+      states: draft.states,
       diffs: draft.diffs,
       partition,
       controls,

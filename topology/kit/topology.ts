@@ -17,8 +17,9 @@ import type { Batch, FieldOf, Stage } from '../../processors/stage.ts';
 import type { UserImage } from '../../processors/stored.ts';
 import type { Signal } from '../../schemas/generated.ts';
 import type { Topic } from '../topics.ts';
+import type { Chain } from './bound-chain.ts';
 import { type Fault, lint } from './lint.ts';
-import { type Chain, Partition, type PresenceEmission, type PresenceProcessor } from './partition.ts';
+import { Partition, type PresenceEmission, type PresenceProcessor } from './partition.ts';
 import type { Sink } from './sinks.ts';
 import { deepFreeze, type TopologySpec, topicSpec } from './spec.ts';
 
