@@ -27,7 +27,6 @@ import { Device, type User } from './record.ts';
 import type { Scope } from './scope.ts';
 import { type BoundStage, defineStage, type FieldOf, type Stage, type StageLogic } from './stage.ts';
 import type { Millis } from './time.ts';
-import { NEVER } from './timers.ts';
 
 export interface DedupeOptions {
   /** Rises within a session; null: the signal carries none. */
@@ -239,7 +238,7 @@ function isReplaced(device: Device, session: string, lease: number): boolean {
 function makeRoom(user: User, scope: Scope): boolean {
   let oldest: Device | null = null;
   for (const device of user.devices) {
-    if (device.forget_lease !== NEVER && (oldest === null || device.forget_lease < oldest.forget_lease)) oldest = device;
+    if (device.forget_lease !== null && (oldest === null || device.forget_lease < (oldest.forget_lease ?? 0))) oldest = device;
   }
   if (oldest === null) return false;
   oldest.release();

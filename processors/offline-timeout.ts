@@ -31,7 +31,6 @@ import { type Device, Ghost, type User } from './record.ts';
 import type { Scope } from './scope.ts';
 import { type BoundStage, defineStage, type Stage, type StageLogic } from './stage.ts';
 import type { Millis } from './time.ts';
-import { NEVER } from './timers.ts';
 import { bestDevice, view } from './views.ts';
 
 export interface OfflineTimeoutOptions {
@@ -172,17 +171,16 @@ class OfflineTimeout implements BoundStage<Ranked> {
   /** hello and heartbeat. */
   private speak(happening: Happening, signal: Signal, device: Device): void {
     const counted = device.counts;
-    let onlyBeat = happening.session === 'same' && happening.said === 'same' && counted && device.grace_lease === NEVER;
+    let onlyBeat = happening.session === 'same' && happening.said === 'same' && counted && device.grace_lease === null;
     if (happening.session === 'later') {
       this.release(device, signal.connection_id);
-      device.ttl_lease = NEVER;
+      device.ttl_lease = null;
     }
     if (happening.said === 'offline') {
       this.goodbye(happening, device, counted);
       return;
     }
-    device.trace = null;
-    device.grace_lease = device.forget_lease = NEVER;
+    device.grace_lease = device.trace = device.forget_lease = null;
     if (signal.connection_id === null) device.ttl_lease = happening.lease + (signal.ttl_ms ?? 0);
     else if (happening.gateway !== null && (signal.kind === 'hello' || device.connection_id !== signal.connection_id)) {
       this.release(device, signal.connection_id);
@@ -197,7 +195,7 @@ class OfflineTimeout implements BoundStage<Ranked> {
 
   /** A device that does not count is forgotten in due time. */
   private settle(device: Device, lease: number): void {
-    if (device.counts || device.forget_lease !== NEVER) return;
+    if (device.counts || device.forget_lease !== null) return;
     device.forget_lease = lease + this.options.forget;
     this.scope.leaseTimers.arm(device);
   }
@@ -214,8 +212,8 @@ class OfflineTimeout implements BoundStage<Ranked> {
   private goodbye(happening: Happening, device: Device, counted: boolean): void {
     const speaker = (happening.signal as Signal).connection_id;
     this.release(device, speaker);
-    device.ttl_lease = NEVER;
-    if (counted && device.grace_lease === NEVER) {
+    device.ttl_lease = null;
+    if (counted && device.grace_lease === null) {
       device.grace_lease = happening.lease + this.options.grace;
       device.trace = happening.traceparent;
       device.last_seen = happening.stamp;
@@ -238,17 +236,16 @@ class OfflineTimeout implements BoundStage<Ranked> {
     const { lease } = happening;
     happening.user = device.user;
     happening.decidedBy = happening.publicDecidedBy = device.device_id;
-    if (device.grace_lease <= lease) {
+    if (device.grace_lease !== null && device.grace_lease <= lease) {
       happening.cause = happening.publicCause = 'goodbye';
       happening.trace = device.trace;
-      device.grace_lease = NEVER;
-      device.trace = null;
-    } else if (device.ttl_lease <= lease) {
+      device.grace_lease = device.trace = null;
+    } else if (device.ttl_lease !== null && device.ttl_lease <= lease) {
       happening.cause = happening.publicCause = 'ttl';
-      device.ttl_lease = NEVER;
-    } else if (device.forget_lease <= lease) {
+      device.ttl_lease = null;
+    } else if (device.forget_lease !== null && device.forget_lease <= lease) {
       device.release();
-      device.forget_lease = NEVER;
+      device.forget_lease = null;
       device.user.devices.splice(device.user.devices.indexOf(device), 1);
       this.scope.devices -= 1;
       return;
@@ -280,12 +277,12 @@ class OfflineTimeout implements BoundStage<Ranked> {
     const ghosts: Ghost[] = [];
     for (const device of user.devices) {
       if (!device.counts) continue;
-      const leaving = device.grace_lease <= end;
+      const leaving = device.grace_lease !== null && device.grace_lease <= end;
       const ghost = new Ghost(user, {
         device_id: device.device_id,
         state: device.state,
         source: device.source,
-        grace_lease: leaving ? device.grace_lease : end,
+        grace_lease: leaving ? (device.grace_lease ?? end) : end,
         trace: leaving ? device.trace : happening.traceparent,
       });
       ghost.rank = device.rank;
@@ -320,7 +317,7 @@ class OfflineTimeout implements BoundStage<Ranked> {
     happening.cause = happening.publicCause = 'signal';
     happening.trace = happening.traceparent;
     this.eachHolding(gateway, happening, (device) => {
-      device.forget_lease = NEVER;
+      device.forget_lease = null;
       return true;
     });
   }

@@ -36,7 +36,7 @@ const UNSEEN = Number.NEGATIVE_INFINITY;
 /** A hash is never below 0. */
 const UNKNOWN = -1;
 
-/** In records, what never falls due is null; here it is Infinity, so that times are always numbers. */
+/** In records, who was never seen has null; here times are always numbers. */
 const orNull = (at: number): number | null => (Number.isFinite(at) ? at : null);
 
 export class Device implements Timed {
@@ -51,9 +51,10 @@ export class Device implements Timed {
   connection_id: string | null = null;
   gateway_id: string | null = null;
   hold_ordinal = 0;
-  ttl_lease = NEVER;
-  grace_lease = NEVER;
-  forget_lease = NEVER;
+  // Small numbers and null lie in the object itself; Infinity would make each of them a box elsewhere in memory.
+  ttl_lease: number | null = null;
+  grace_lease: number | null = null;
+  forget_lease: number | null = null;
   trace: string | null = null;
   replaced: ReplacedSession[] = [];
 
@@ -90,7 +91,7 @@ export class Device implements Timed {
 
   /** contract.md, "Liveness": held, or its ttl runs, or its grace does. Timers end the latter two at their deadlines. */
   get counts(): boolean {
-    return this.held || this.ttl_lease !== NEVER || this.grace_lease !== NEVER;
+    return this.held || this.ttl_lease !== null || this.grace_lease !== null;
   }
 
   hold(gateway: Gateway, connectionId: string, ordinal: number): void {
@@ -123,7 +124,11 @@ export class Device implements Timed {
   }
 
   deadline(): number {
-    return Math.min(this.ttl_lease, this.grace_lease, this.forget_lease);
+    const { ttl_lease, grace_lease, forget_lease } = this;
+    let due = ttl_lease ?? NEVER;
+    if (grace_lease !== null && grace_lease < due) due = grace_lease;
+    if (forget_lease !== null && forget_lease < due) due = forget_lease;
+    return due;
   }
 
   record(): DeviceRecord {
@@ -137,9 +142,9 @@ export class Device implements Timed {
       connection_id: this.connection_id,
       gateway_id: this.gateway_id,
       hold_ordinal: this.hold_ordinal,
-      ttl_lease: orNull(this.ttl_lease),
-      grace_lease: orNull(this.grace_lease),
-      forget_lease: orNull(this.forget_lease),
+      ttl_lease: this.ttl_lease,
+      grace_lease: this.grace_lease,
+      forget_lease: this.forget_lease,
       trace: this.trace,
       replaced: this.replaced.slice(),
     };
@@ -352,9 +357,9 @@ function loadDevice(user: User, record: DeviceRecord): Device {
   device.connection_id = record.connection_id;
   device.gateway_id = record.gateway_id;
   device.hold_ordinal = record.hold_ordinal;
-  device.ttl_lease = record.ttl_lease ?? NEVER;
-  device.grace_lease = record.grace_lease ?? NEVER;
-  device.forget_lease = record.forget_lease ?? NEVER;
+  device.ttl_lease = record.ttl_lease;
+  device.grace_lease = record.grace_lease;
+  device.forget_lease = record.forget_lease;
   device.trace = record.trace;
   device.replaced = record.replaced.slice();
   return device;

@@ -131,7 +131,7 @@ export const mutations: readonly Mutation[] = [
     ['others see offline at once', 'ghosts.push(ghost);', ''],
     ['the ghosts’ grace is never over', 'this.scope.leaseTimers.arm(ghost);\n      if (!leaving)', 'if (!leaving)'],
     ['others see no sign of the goodbye', 'if (!leaving) user.publicLastSeen = happening.stamp;', ''],
-    ['a device in its own grace gets a longer one', 'grace_lease: leaving ? device.grace_lease : end', 'grace_lease: end'],
+    ['a device in its own grace gets a longer one', 'grace_lease: leaving ? (device.grace_lease ?? end) : end', 'grace_lease: end'],
     ['the end of invisible is not a sign of life', 'if (best !== null) user.publicLastSeen = happening.stamp;', ''],
     [
       'the end of invisible is a sign of life of nobody',

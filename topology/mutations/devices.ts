@@ -97,7 +97,7 @@ export const devices: readonly Mutation[] = [
     [
       'a ttl begins at the first heartbeat only',
       'if (signal.connection_id === null) device.ttl_lease = happening.lease + (signal.ttl_ms ?? 0);',
-      'if (signal.connection_id === null) device.ttl_lease = Math.min(device.ttl_lease, happening.lease + (signal.ttl_ms ?? 0));',
+      'if (signal.connection_id === null) device.ttl_lease ??= happening.lease + (signal.ttl_ms ?? 0);',
     ],
     ['a dead gateway does not bring its devices back', 'gateway.dead = false;', ''],
     [
@@ -106,7 +106,7 @@ export const devices: readonly Mutation[] = [
       'gateway.due = happening.lease',
     ],
     ['last_seen is not the dead gateway’s last record', 'device.user.seenLate(gateway.stamp);', ''],
-    ['a second goodbye begins the grace anew', 'if (counted && device.grace_lease === NEVER) {', 'if (counted) {'],
+    ['a second goodbye begins the grace anew', 'if (counted && device.grace_lease === null) {', 'if (counted) {'],
     [
       'there is no grace',
       'device.grace_lease = happening.lease + this.options.grace;',
@@ -130,20 +130,20 @@ export const devices: readonly Mutation[] = [
     [
       'silence ends the ttl',
       '    device.release();\n    this.settle(device, happening.lease);\n    happening.cause',
-      '    device.release();\n    device.ttl_lease = NEVER;\n    this.settle(device, happening.lease);\n    happening.cause',
+      '    device.release();\n    device.ttl_lease = null;\n    this.settle(device, happening.lease);\n    happening.cause',
     ],
     [
       'a goodbye leaves the ttl',
-      'this.release(device, speaker);\n    device.ttl_lease = NEVER;',
+      'this.release(device, speaker);\n    device.ttl_lease = null;',
       'this.release(device, speaker);',
     ],
-    ['a goodbye leaves the hold', 'this.release(device, speaker);\n    device.ttl_lease = NEVER;', 'device.ttl_lease = NEVER;'],
+    ['a goodbye leaves the hold', 'this.release(device, speaker);\n    device.ttl_lease = null;', 'device.ttl_lease = null;'],
     [
       'a new session leaves the ttl of the old one',
-      '      this.release(device, signal.connection_id);\n      device.ttl_lease = NEVER;\n    }',
+      '      this.release(device, signal.connection_id);\n      device.ttl_lease = null;\n    }',
       '      this.release(device, signal.connection_id);\n    }',
     ],
-    ['coming back does not end the grace', 'device.grace_lease = device.forget_lease = NEVER;', 'device.forget_lease = NEVER;'],
+    ['coming back does not end the grace', 'device.grace_lease = device.trace = device.forget_lease = null;', 'device.forget_lease = NEVER;'],
     [
       'the end of a ttl has no cause of its own',
       "happening.cause = happening.publicCause = 'ttl';",
@@ -158,8 +158,8 @@ export const devices: readonly Mutation[] = [
   ...group('Liveness', record, [
     [
       'a ttl ends the hold',
-      'return this.held || this.ttl_lease !== NEVER || this.grace_lease !== NEVER;',
-      'return (this.held && this.armed === NEVER) || this.ttl_lease !== NEVER || this.grace_lease !== NEVER;',
+      'return this.held || this.ttl_lease !== null || this.grace_lease !== null;',
+      'return (this.held && this.armed === NEVER) || this.ttl_lease !== null || this.grace_lease !== null;',
     ],
     ['a dead gateway still streams', 'if (device.held) streaming = true;', 'if (device.gateway !== null) streaming = true;'],
   ]),
