@@ -3,10 +3,11 @@
  *
  *     npm run bench:generate -- --topic T [--records 3000000] [--users 100000] [--partitions 8] [--seed 1]
  *
- * Brokers and registry are KAFKA_BROKERS and SCHEMA_REGISTRY_URL. What is in it: 1 to 3 devices a user, each beating once a second
- * with a ttl of 60 s, at a phase of its own; a tenth of the records repeat the one before (a resend); and as many beats state
- * a new state as it takes for 8% of the signals to end in a diff (of a user at most one in 400 ms, so that no cut swallows one).
- * The topic is stamped by its writer (CreateTime): the stamps are as if it had been written live, and ended now.
+ * Brokers and registry are KAFKA_BROKERS and SCHEMA_REGISTRY_URL. What is in it: 1 to 3 devices a user, each beating once a
+ * second with a ttl of 60 s, at a phase of its own; a tenth of the records repeat the one before (a resend); and as many beats
+ * state a new state as it takes for 8% of the signals to end in a diff (of a user at most one in 400 ms, so that no cut
+ * swallows one). The topic is stamped by its writer (CreateTime): the stamps are as if it had been written live, and ended
+ * now.
  */
 import { clock } from '../base/clock.ts';
 import type { Log, OutRecord } from '../ports/log.ts';

@@ -6,10 +6,10 @@
  * One line of JSON on stdout, progress on stderr. Brokers and registry are KAFKA_BROKERS and SCHEMA_REGISTRY_URL; with neither, a
  * Kafka and a registry are started (test/stack/) and the topic is generated (bench/generate.ts; its options apply).
  *
- * **What is measured.** `records` of the input processed in `seconds`, from joining the group to the last commit; `cpu_s` is all
- * CPU time of the process, its start included (`cpu_start_s` says how much that was); `rss_mb` the most memory it held. State and diffs go
- * into `G.state` and `G.diffs` unless said otherwise. A group that has positions goes on from them: a new name begins at the beginning.
- * `--processes N` runs N members of the group, and sums; `seconds` is the longest.
+ * **What is measured.** `records` of the input processed in `seconds`, from joining the group to the last commit; `cpu_s` is
+ * all CPU time of the process, its start included (`cpu_start_s` says how much that was); `rss_mb` the most memory it held.
+ * State and diffs go into `G.state` and `G.diffs` unless said otherwise. A group that has positions goes on from them: a new
+ * name begins at the beginning. `--processes N` runs N members of the group, and sums; `seconds` is the longest.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -187,13 +187,11 @@ async function writeTopic(brokers: string, url: string): Promise<void> {
 
 /** On stderr, for whoever reads along. */
 function explain(result: Result): Result {
-  const perSignal = (count: number): string => (count / Math.max(1, result.records)).toFixed(4);
-  say(
-    `signals ${result.records}, diffs ${result.diffs} (${perSignal(result.diffs)} a signal), state records ${result.states} (${perSignal(result.states)} a signal)`,
-  );
-  say(
-    `${round((result.cpu_s / Math.max(1, result.records)) * 1e6)} CPU-seconds a million, of which ${round((result.cpu_start_s / Math.max(1, result.records)) * 1e6)} are the start`,
-  );
+  const { records, diffs, states, cpu_s, cpu_start_s } = result;
+  const each = (count: number): string => `${count} (${(count / Math.max(1, records)).toFixed(4)} a signal)`;
+  const million = (seconds: number): number => round((seconds / Math.max(1, records)) * 1e6);
+  say(`signals ${records}, diffs ${each(diffs)}, state records ${each(states)}`);
+  say(`${million(cpu_s)} CPU-seconds a million, of which ${million(cpu_start_s)} are the start`);
   return result;
 }
 

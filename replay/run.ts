@@ -1,6 +1,6 @@
 /**
- * Runs the presence topology over a topic of signals from where its group stands (at first: from the beginning) to the end that the
- * topic has at the start, into state and diffs of names of the caller's choice.
+ * Runs the presence topology over a topic of signals from where its group stands (at first: from the beginning) to the end
+ * that the topic has at the start, into state and diffs of names of the caller's choice.
  *
  * **What makes it a replay.** It says nothing into its input (no ticks) and tells no gateway anything (no controls). Time is in
  * the records: what waits for a later stamp at the end (the last cut, timers) is not said. In all else it is the same runtime: a
@@ -8,11 +8,11 @@
  * same group share the partitions.
  *
  * **Clock.** A topic that its broker stamps (LogAppendTime) began as presence.signals, or is one: holes and leaps of time are
- * judged (processors/clock.ts). Where writers stamp (CreateTime) both clocks are the highest stamp so far. A mirror or an archive of
- * presence.signals is stamped by its writer with the first broker's stamps: say `clock: 'on'` for it.
+ * judged (processors/clock.ts). Where writers stamp (CreateTime) both clocks are the highest stamp so far. A mirror or an
+ * archive of presence.signals is stamped by its writer with the first broker's stamps: say `clock: 'on'` for it.
  *
- * **The end** is the same for all members: a partition is done when the group's position has reached its end. Who is done with its
- * own stays until all are, so that nobody has to restore what is finished already.
+ * **The end** is the same for all members: a partition is done when the group's position has reached its end. Who is done with
+ * its own stays until all are, so that nobody has to restore what is finished already.
  *
  * **Delivery and replay.** As the guarantee says; the same input gives the same diffs, byte for byte.
  */

@@ -6,10 +6,10 @@
  * or not at all is what makes this sound: a restore meets the user records and the partition record that speaks of them
  * together. One too large for that goes, with its output, in a transaction, which is rare.
  *
- * **After a crash** the partition record decides where the input is taken up. What had been written of output beyond it is written
- * again, the same bytes in the same order, as far as the last write had come. So a reader may see diffs again
- * (the same epoch and version), never others and never a gap. What nobody waits for is a marker, so records are readable at
- * once, a few milliseconds before the position is taken.
+ * **After a crash** the partition record decides where the input is taken up. What had been written of output beyond it is
+ * written again, the same bytes in the same order, as far as the last write had come. So a reader may see diffs again (the
+ * same epoch and version), never others and never a gap. What nobody waits for is a marker, so records are readable at once, a
+ * few milliseconds before the position is taken.
  *
  * **Zombies** are fenced as ever: the id's epoch guards plain writes too. The group's position is for those who watch the lag; if
  * it cannot be taken now, the next one will be.

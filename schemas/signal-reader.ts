@@ -1,9 +1,9 @@
 /**
- * Reads a Signal as today's schema has it: the same as avsc, some four times as fast. Two thirds of what a signal costs outside the
- * topology were avsc's unions and a new string for each id.
+ * Reads a Signal as today's schema has it: the same as avsc, some four times as fast. Two thirds of what a signal costs
+ * outside the topology were avsc's unions and a new string for each id.
  *
- * **It says yes or nothing.** Where anything is not as it should be (bytes that end too early or go on, a number that is too long, an
- * index that no union or enum has) it answers null, and avsc, asked again, says what is wrong or reads it. So a value
+ * **It says yes or nothing.** Where anything is not as it should be (bytes that end too early or go on, a number that is too
+ * long, an index that no union or enum has) it answers null, and avsc, asked again, says what is wrong or reads it. So a value
  * that it reads is the one that avsc reads (signal-reader.test.ts), and a refusal is always avsc's.
  *
  * The fields are read in the schema's order; `signal.avsc` and this file change together (its test compares the schema).

@@ -2,9 +2,9 @@
  * Strings out of bytes, the same object for the same bytes as long as it is remembered: for ids of which there are few (gateways,
  * devices of a user), since making a string anew costs more than reading all the rest of a record.
  *
- * **Model.** A table of slots by hash; a slot holds the last string that fell into it, so it is never searched, never full and never
- * larger than it is. It is small on purpose: in one that could hold every user's id each look is a miss of the processor's
- * caches. Only ASCII up to `LENGTH_MAX` bytes is remembered. It cannot be wrong: what a slot holds is compared
+ * **Model.** A table of slots by hash; a slot holds the last string that fell into it, so it is never searched, never full and
+ * never larger than it is. It is small on purpose: in one that could hold every user's id each look is a miss of the
+ * processor's caches. Only ASCII up to `LENGTH_MAX` bytes is remembered. It cannot be wrong: what a slot holds is compared
  * byte for byte, and made anew where it is another.
  */
 export const SLOTS = 1 << 12;

@@ -115,7 +115,8 @@ export async function decodeRecords(data: Buffer, from: number, aborted: readonl
 
 /**
  * Objects are made of records when somebody asks for them: a batch may wait for its partition meanwhile, and a thousand
- * objects that wait cost more to collect than to make. One that begins before `from` is looked at at once, for it may hold nothing.
+ * objects that wait cost more to collect than to make. One that begins before `from` is looked at at once, for it may hold
+ * nothing.
  */
 class Decoded implements DecodedRecords {
   readonly nextOffset: number | null;

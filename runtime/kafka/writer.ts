@@ -57,7 +57,10 @@ export class Writer {
     this.#sequences.clear();
   }
 
-  /** Chooses partitions and encodes; of a transactional id, for a transaction unless told. Throws LOG_MISMATCH where a topic is not there, kafkajs's errors when nobody answers. */
+  /**
+   * Chooses partitions and encodes; of a transactional id, for a transaction unless told. Throws LOG_MISMATCH where a topic is
+   * not there, kafkajs's errors when nobody answers.
+   */
   async encode(given: readonly TopicRecords[], transactional = this.#transactionalId !== null): Promise<Pending> {
     const identity = this.#identity;
     if (identity === null)
