@@ -18,7 +18,7 @@
  * whose bucket in a wheel has come up: they are about to fall due.
  *
  * Limit: `hotUsers`. Touched users and those with unwritten beats stay beyond it; the hand looks at a few objects for each
- * that came into memory, so that it costs no more than they did. Metric: `presence_users_hot`.
+ * that came into memory, so that it costs no more than they did. Metric: `presence_users_hot_count`.
  *
  * **Delivery and replay.** What is in memory changes nothing in what is emitted: a law (topology/kit/laws.ts).
  */
