@@ -75,11 +75,16 @@ class DiffStage implements BoundStage<Lived> {
 
   private decide(lived: Lived, user: User): void {
     const { self, others } = user;
-    if (self.now !== lived.selfState) self.decide(lived.selfState, lived.selfSource, reason(lived, lived.cause, lived.decidedBy));
-    else self.nowSource = lived.selfSource;
-    if (others.now !== lived.publicState)
-      others.decide(lived.publicState, lived.publicSource, reason(lived, lived.publicCause, lived.publicDecidedBy));
-    else others.nowSource = lived.publicSource;
+    let why: Reason | null = null;
+    if (self.now !== lived.selfState) {
+      why = reason(lived, lived.cause, lived.decidedBy);
+      self.decide(lived.selfState, lived.selfSource, why);
+    } else self.nowSource = lived.selfSource;
+    if (others.now !== lived.publicState) {
+      const alike = lived.publicCause === lived.cause && lived.publicDecidedBy === lived.decidedBy;
+      if (why === null || !alike) why = reason(lived, lived.publicCause, lived.publicDecidedBy);
+      others.decide(lived.publicState, lived.publicSource, why);
+    } else others.nowSource = lived.publicSource;
     user.trace = lived.trace;
     this.scope.touch(user);
   }

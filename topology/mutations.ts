@@ -131,7 +131,11 @@ export const mutations: readonly Mutation[] = [
     ['others see offline at once', 'ghosts.push(ghost);', ''],
     ['the ghosts’ grace is never over', 'this.scope.leaseTimers.arm(ghost);\n      if (!leaving)', 'if (!leaving)'],
     ['others see no sign of the goodbye', 'if (!leaving) user.publicLastSeen = happening.stamp;', ''],
-    ['a device in its own grace gets a longer one', 'grace_lease: leaving ? (device.grace_lease ?? end) : end', 'grace_lease: end'],
+    [
+      'a device in its own grace gets a longer one',
+      'grace_lease: leaving ? (device.grace_lease ?? end) : end',
+      'grace_lease: end',
+    ],
     ['the end of invisible is not a sign of life', 'if (best !== null) user.publicLastSeen = happening.stamp;', ''],
     [
       'the end of invisible is a sign of life of nobody',
@@ -168,8 +172,8 @@ export const mutations: readonly Mutation[] = [
   ...group('Window', diff, [
     [
       'the last signal decides, changed or not',
-      'if (self.now !== lived.selfState)',
-      'if (self.now !== lived.selfState || self.changed)',
+      'if (self.now !== lived.selfState) {',
+      'if (self.now !== lived.selfState || self.changed) {',
     ],
     ['diffs come in order of arrival', 'const touched = scope.touched.sort(byKey);', 'const touched = scope.touched;'],
   ]),
