@@ -30,7 +30,7 @@ import type { UserImage } from './stored.ts';
 import type { Timers } from './timers.ts';
 import { SlotWheel } from './wheel.ts';
 
-/** A user of 1.5 devices is 1.3 KB as an object, and 230 bytes in the image: eight such partitions of a million users fit into 500 MB. */
+/** A user of 1.5 devices is 1.3 KB as an object and 230 bytes in the image: a million in 8 partitions fit into 500 MB. */
 const HOT_USERS = 20_000;
 const IDLE_MS = 60_000;
 /** While there are too many, the hand looks at so many objects for each that came, and beside that in each batch. */

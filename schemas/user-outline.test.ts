@@ -1,6 +1,6 @@
 /**
- * The outline by hand against what avsc decodes. A failure prints fast-check's seed and path; with them in `fc.assert`'s parameters
- * `npx vitest run schemas/user-outline.test.ts` repeats it.
+ * The outline by hand against what avsc decodes. A failure prints fast-check's seed and path; with them in `fc.assert`'s
+ * parameters `npx vitest run schemas/user-outline.test.ts` repeats it.
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

@@ -143,7 +143,11 @@ export const devices: readonly Mutation[] = [
       '      this.release(device, signal.connection_id);\n      device.ttl_lease = null;\n    }',
       '      this.release(device, signal.connection_id);\n    }',
     ],
-    ['coming back does not end the grace', 'device.grace_lease = device.trace = device.forget_lease = null;', 'device.forget_lease = NEVER;'],
+    [
+      'coming back does not end the grace',
+      'device.grace_lease = device.trace = device.forget_lease = null;',
+      'device.forget_lease = NEVER;',
+    ],
     [
       'the end of a ttl has no cause of its own',
       "happening.cause = happening.publicCause = 'ttl';",
