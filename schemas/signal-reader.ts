@@ -1,6 +1,6 @@
 /**
- * Reads a Signal as today's schema has it: the same as avsc in little more than half the time, and out of the batch that it came in,
- * without a view of its own.
+ * Reads a Signal as today's schema has it: the same as avsc in little more than half the time, and out of the batch
+ * that it came in, without a view of its own.
  *
  * **It says yes or nothing.** Where anything is not as it should be (bytes that end too early or go on, a number that is too
  * long, an index that no union or enum has) it answers null, and avsc, asked again, says what is wrong or reads it. So a value
