@@ -357,9 +357,10 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
   /** Never rejects. */
   private async commitAll(held: Held<I, S, P, D, C>, encoded: readonly Encoded[], dead: readonly DeadLetter[]): Promise<void> {
     const { controls, images, limits, logger, partition, producer, wiring } = this.parts;
+    // Before anything is waited for: what is encoded is in the image already.
+    held.dirty = true;
     const aside = { from: this.input, topic: wiring.topics.deadLetters, producer, logger };
     await putAsideForSure(dead, aside, { limits, signal: this.stopping.signal });
-    held.dirty = true;
     for (const transaction of toTransactions(encoded, limits)) {
       this.enter('committing');
       const began = clock.monotonic();
