@@ -39,6 +39,9 @@ export class Arena {
   private readonly used: number[] = [];
   private readonly live: number[] = [];
   private readonly spare: number[] = [];
+  /** Numbers of chunks that are no more. */
+  private readonly closed: number[] = [];
+  private moving = false;
   private current = -1;
   private usedUnits = 0;
   private liveUnits = 0;
@@ -147,7 +150,7 @@ export class Arena {
   restore(used: number): Buffer {
     const index = this.bytes.length;
     if (used === 0) {
-      this.spare.push(index);
+      this.closed.push(index);
       [this.bytes[index], this.words[index], this.used[index], this.live[index]] = [null, null, 0, 0];
       return Buffer.alloc(0);
     }
@@ -187,8 +190,10 @@ export class Arena {
     let chunk = this.current;
     if (chunk < 0 || (this.used[chunk] as number) + units > CHUNK_UNITS) {
       // One that no chunk takes has one of its own, and the present one goes on.
-      if (units >= CHUNK_UNITS) chunk = this.next(units + 1);
-      else {
+      if (units >= CHUNK_UNITS) {
+        this.evacuate();
+        chunk = this.next(units + 1);
+      } else {
         this.current = this.next(CHUNK_UNITS);
         this.evacuate();
         // What was moved out may have filled it again.
@@ -205,7 +210,7 @@ export class Arena {
   }
 
   private next(units: number): number {
-    const index = units === CHUNK_UNITS ? (this.spare.pop() ?? this.bytes.length) : this.bytes.length;
+    const index = (units === CHUNK_UNITS ? this.spare.pop() : undefined) ?? this.closed.pop() ?? this.bytes.length;
     if (index >= CHUNKS_MAX)
       throw new PresenceError('INTERNAL', 'An image is full.', { at: 'image', retriable: false, help: 'Use more partitions.' });
     if (this.bytes[index] === undefined || this.bytes[index] === null) this.open(index, units);
@@ -226,7 +231,7 @@ export class Arena {
 
   /** Moves out the chunks that hold the most garbage, a few, if there is too much of it. */
   private evacuate(): void {
-    for (let n = 0; n < EVACUATIONS && this.frozen === 0; n += 1) {
+    for (let n = 0; n < EVACUATIONS && this.frozen === 0 && !this.moving; n += 1) {
       if (this.usedUnits - this.liveUnits < Math.max(this.usedUnits * GARBAGE_SHARE, CHUNK_UNITS)) return;
       let worst = -1;
       let most = 0;
@@ -235,7 +240,9 @@ export class Arena {
         if (index !== this.current && garbage > most) [worst, most] = [index, garbage];
       }
       if (worst < 0) return;
+      this.moving = true;
       this.moveOut(worst);
+      this.moving = false;
     }
   }
 
@@ -276,5 +283,6 @@ export class Arena {
     this.bytes[chunk] = null;
     this.words[chunk] = null;
     this.heldBytes -= length;
+    this.closed.push(chunk);
   }
 }

@@ -115,7 +115,7 @@ class Skimmer {
     this.bytes = bytes;
     this.at = HEADER;
     into.clear();
-    const userLength = this.long();
+    const userLength = this.length();
     const user = this.at;
     this.at += userLength;
     this.skip(5); // epoch, version, state, source, since
@@ -144,7 +144,7 @@ class Skimmer {
   }
 
   private device(into: UserOutline, user: number, userLength: number): void {
-    const deviceLength = this.long();
+    const deviceLength = this.length();
     const device = this.at;
     this.at += deviceLength;
     this.skipString(); // session_id
@@ -152,12 +152,12 @@ class Skimmer {
     let connection = -1;
     let connectionLength = 0;
     if (this.long() === 1) {
-      connectionLength = this.long();
+      connectionLength = this.length();
       connection = this.at;
       this.at += connectionLength;
     }
     if (this.long() === 1) {
-      const length = this.long();
+      const length = this.length();
       const gateway = this.at;
       this.at += length;
       if (connection >= 0 && this.at <= this.bytes.length) {
@@ -231,8 +231,16 @@ class Skimmer {
   }
 
   private skipString(): void {
-    const length = this.long();
+    const length = this.length();
     this.at += length;
+  }
+
+  /** Of a string; one below 0 is faulty, and must not lead back to what has been read. */
+  private length(): number {
+    const length = this.long();
+    if (length >= 0) return length;
+    this.at = this.bytes.length + 1;
+    return 0;
   }
 
   private skipOptional(): void {
