@@ -85,20 +85,32 @@ describe('an image says what a map of the same records says, whatever is put, re
 });
 
 describe('what an image holds is bounded by what lives in it', () => {
+  const CHUNK = 262_144;
   test.for([
-    ['values that grow and shrink', (n: number) => 20 + ((n * 7_919) % 400)],
-    ['values of one length', () => 150],
-  ] as const)('%s: forty rounds over the same keys', ([, length]) => {
+    ['values that grow and shrink', 5_000, (n: number) => 20 + ((n * 7_919) % 400)],
+    ['values of one length', 5_000, () => 150],
+    // Each in a chunk of its own, whose number must be given again.
+    ['values larger than a chunk', 12, (n: number) => CHUNK + ((n * 7_919) % 400_000)],
+    ['values smaller and larger than a chunk', 12, (n: number) => ((n * 7_919) % 3) * 200_000 + 10_000],
+  ] as const)('%s: forty rounds over the same keys', ([, count, length]) => {
     const image = new PartitionImage();
-    const keys = Array.from({ length: 5_000 }, (_, n) => `user-${n}`);
-    let most = 0;
+    const keys = Array.from({ length: count }, (_, n) => `user-${n}`);
+    let [most, longest] = [0, 0];
     for (let round = 0; round < 40; round += 1) {
-      for (const [n, key] of keys.entries()) image.put(key, Buffer.alloc(length(n + round), 1));
+      for (const [n, key] of keys.entries()) {
+        const value = Buffer.alloc(length(n + round), 1);
+        longest = Math.max(longest, value.length);
+        image.put(key, value);
+      }
       most = Math.max(most, image.garbage);
     }
     // A quarter of what is held, and a chunk; nothing piles up.
-    expect(most).toBeLessThan(image.bytes * 0.25 + 2 * 262_144);
-    expect(image.bytes).toBeLessThan(5_000 * 420 * 2);
+    const largest = Math.max(CHUNK, longest);
+    expect(most).toBeLessThan(image.bytes * 0.25 + 2 * largest);
+    expect(image.bytes).toBeLessThan(count * (longest + 20) * 2 + 2 * largest);
+    const dump = image.dump();
+    dump.release();
+    expect(dump.layout.chunks.length).toBeLessThan(2 * count + (2 * image.bytes) / CHUNK);
   });
 
   test('a dump that is never written soon holds no more than what was put meanwhile', () => {

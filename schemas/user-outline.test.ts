@@ -3,7 +3,7 @@
  * parameters `npx vitest run schemas/user-outline.test.ts` repeats it.
  */
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { avroType, readSchema } from './avsc.ts';
 import { sourceSymbols, stateSymbols, type UserState } from './generated.ts';
 import { sampleValues } from './samples.ts';
@@ -115,4 +115,41 @@ test('bytes too few or too many are refused as the codec refuses them', () => {
   const whole = codec.encode((sampleValues.UserState as readonly UserState[])[1] as UserState);
   for (let length = header.length; length < whole.length; length += 1)
     expect(() => records.outline(whole.subarray(0, length), new UserOutline()), `${length} bytes`).toThrow();
+});
+
+describe('a length below 0 is refused: it must not lead back to what has been read', () => {
+  // Each field one byte: 0, and 2 for "there is one" and for a block of one item. 1 is a length of -1, and is met again as the
+  // next field, so that without the rule all of it would fit to the last byte.
+  const zeros = (n: number): readonly number[] => Array<number>(n).fill(0);
+  interface Parts {
+    readonly head?: readonly number[];
+    readonly override?: readonly number[];
+    readonly devices?: readonly number[];
+    readonly ghosts?: readonly number[];
+  }
+  const record = ({ head = zeros(9), override = [0], devices = [0], ghosts = [0] }: Parts): Buffer =>
+    Buffer.from([...header, ...head, ...override, ...devices, ...zeros(7), ...ghosts, ...zeros(2)]);
+  const device = zeros(14);
+
+  test('what they are made from is a record', () => {
+    const outline = new UserOutline();
+    records.outline(record({ devices: [2, ...device, 0], ghosts: [2, 2, ...zeros(5), 0] }), outline);
+    expect(outline.devices).toBe(1);
+  });
+
+  test.for<[string, Parts]>([
+    ['the user', { head: [1, ...zeros(7)] }],
+    ['an override', { override: [2, 1, ...zeros(4)] }],
+    ['its reason', { override: [2, ...zeros(3), 2, 1, 0] }],
+    ['its actor', { override: [2, ...zeros(5), 2], devices: [1, 0, ...device, 0] }],
+    ['a device', { devices: [2, 1, ...zeros(11), 0] }],
+    ['its session', { devices: [2, 0, 1, ...zeros(11), 0] }],
+    ['its connection', { devices: [2, ...zeros(6), 2, 1, ...zeros(6), 0] }],
+    ['its gateway', { devices: [2, ...zeros(7), 2, 1, ...zeros(5), 0] }],
+    ['its trace', { devices: [2, ...zeros(12), 2, 1, ...zeros(4), 0] }],
+    ['a session before', { devices: [2, ...zeros(13), 2, 1, 0, 0] }],
+    ['a ghost', { ghosts: [2, 2, 1, ...zeros(3), 0] }],
+  ])('of %s', ([, parts]) => {
+    expect(() => records.outline(record(parts), new UserOutline())).toThrow();
+  });
 });

@@ -283,6 +283,46 @@ describe('A standby', () => {
     await expectUndisturbed();
   });
 
+  test('nor is what waits until a dead letter is acknowledged', async () => {
+    let acknowledge = (): void => {};
+    const acknowledged = new Promise<void>((resolve) => {
+      acknowledge = resolve;
+    });
+    const slow: Log = {
+      ...watched(log),
+      producer: async () => {
+        const producer = await log.producer();
+        const send: typeof producer.send = async (batches) => {
+          if (batches.some(({ topic }) => topic === counterTopics.deadLetters)) await acknowledged;
+          return producer.send(batches);
+        };
+        return { send, close: () => producer.close() };
+      },
+    };
+    // There before anybody reads: one batch brings cuts, and what cannot be decoded.
+    for (let seed = 1; seed <= 4; seed += 1) {
+      await sendAll(log, signals(random(seed), { count: 40, keys: 30, garbage: 0.2 }));
+      await sleep(15);
+    }
+    const one = await startInstance(slow, wiring, { standbyReplicas: 1 });
+    await until('both have something to put aside', () => {
+      const waiting = one.runner.partitions.filter(({ state, position }) => state === 'running' && position > 0);
+      return waiting.length === PARTITIONS;
+    });
+    const two = await startInstance(watched(log), wiring, {
+      standbyReplicas: 1,
+      plan: (step) => (step === 'fence' ? 'refused' : undefined),
+    });
+    await until('each has one', () => one.runner.partitions.length === 1 && two.runner.partitions.length === 1);
+    two.log.kill();
+    await bury(two);
+    acknowledge();
+    await write(5);
+    await workedOff(one);
+    await one.runner.close();
+    await expectUndisturbed();
+  });
+
   test('a newcomer gets its share once it has it warm; until then nothing stands still', async () => {
     await write(1, 400);
     const one = await start({});
