@@ -96,7 +96,7 @@ async function runReference<I, S, P, D, C>(
     ...{ log, wiring, partition, poisoned, signal, feedTail, logger: silentLogger },
     image: new StateImage(wiring.partitionKey(partition)),
   });
-  const { position } = restored;
+  const { position, stamp } = restored;
   const all = [...inputs, ...future];
   const nextOffset = (all.at(-1)?.offset ?? -1) + 1;
 
@@ -104,7 +104,7 @@ async function runReference<I, S, P, D, C>(
   const expected: string[] = [];
   const expectedFuture: string[] = [];
   collect(reference, (emission) => {
-    const into = emission.position <= position ? expected : expectedFuture;
+    const into = holds({ position, stamp }, emission) ? expected : expectedFuture;
     into.push(...encodeEmission(wiring, partition, emission).output.map(text));
   });
   reference.process({ partition, records: all, nextOffset });
@@ -113,6 +113,18 @@ async function runReference<I, S, P, D, C>(
   restored.process({ partition, records: all.filter(({ offset }) => offset >= position), nextOffset });
   const found = (await readAll(log, wiring.topics.output, partition)).map(text);
   return { reference, restored, expected, found, expectedFuture, foundFuture, position };
+}
+
+/**
+ * Whether what was committed last holds this emission. One says what came before its record, and so does a checkpoint, which says
+ * nothing: they have one position, and are told by the clock, since only what moves it is an emission.
+ */
+const holds = (committed: Committed, emission: Committed): boolean =>
+  emission.position < committed.position || (emission.position === committed.position && emission.stamp === committed.stamp);
+
+interface Committed {
+  readonly position: number;
+  readonly stamp: number;
 }
 
 function collect<I, S, P, D, C>(
