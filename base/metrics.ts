@@ -11,18 +11,29 @@ export const registry = new Registry();
 // The process itself: CPU, memory, event loop lag, collections.
 collectDefaultMetrics({ register: registry });
 
-export function counter<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> {
+/** `collect` runs before it is read: for what is summed up elsewhere meanwhile, where adding would cost too much. */
+export function counter<L extends string = never>(
+  name: string,
+  help: string,
+  labelNames: readonly L[] = [],
+  collect: () => void = () => {},
+): Counter<L> {
   const known = registry.getSingleMetric(name);
   return known !== undefined
     ? (known as Counter<L>)
-    : new Counter({ name, help, labelNames: [...labelNames], registers: [registry] });
+    : new Counter({ name, help, labelNames: [...labelNames], collect, registers: [registry] });
 }
 
-export function gauge<L extends string = never>(name: string, help: string, labelNames: readonly L[] = []): Gauge<L> {
+export function gauge<L extends string = never>(
+  name: string,
+  help: string,
+  labelNames: readonly L[] = [],
+  collect: () => void = () => {},
+): Gauge<L> {
   const known = registry.getSingleMetric(name);
   return known !== undefined
     ? (known as Gauge<L>)
-    : new Gauge({ name, help, labelNames: [...labelNames], registers: [registry] });
+    : new Gauge({ name, help, labelNames: [...labelNames], collect, registers: [registry] });
 }
 
 /** Buckets in the metric's own unit; by default seconds from 1 ms to 30 s. */

@@ -119,11 +119,10 @@ class EmbeddedLog implements Log {
       send: async (batches) => {
         this.#check();
         const fault = this.#faults.send?.();
-        const lost = new PresenceError('LOG_UNAVAILABLE', 'The log did not answer.', { at: 'send', retriable: true });
-        if (fault === 'refused') throw lost;
+        if (fault === 'refused') throw unanswered();
         const appends = this.#store.reserve(batches, false);
         await this.#store.write({ appends });
-        if (fault === 'lost') throw lost;
+        if (fault === 'lost') throw unanswered();
         return appends.map(answerOf);
       },
       close: async () => {},
@@ -209,6 +208,9 @@ class EmbeddedLog implements Log {
     if (this.#closed) throw new PresenceError('LOG_UNAVAILABLE', 'The log is closed.', { at: 'embedded log', retriable: false });
   }
 }
+
+const unanswered = (): PresenceError =>
+  new PresenceError('LOG_UNAVAILABLE', 'The log did not answer.', { at: 'send', retriable: true });
 
 function mismatch(topic: TopicSpec, there: number): PresenceError {
   return new PresenceError('LOG_MISMATCH', `Topic ${topic.name} has ${there} partitions, not ${topic.partitions}.`, {
