@@ -8,7 +8,16 @@
  * partitions go to others; when the member can hear again, it is told, and joins anew. `end` is the end of the host.
  */
 import { PresenceError } from '../base/errors.ts';
-import type { Follower, FollowOptions, GroupConsumer, GroupOptions, Log, LogBatch, LogTransactions } from '../ports/log.ts';
+import type {
+  Follower,
+  FollowOptions,
+  GroupConsumer,
+  GroupOptions,
+  Log,
+  LogBatch,
+  LogTransactions,
+  TopicPartition,
+} from '../ports/log.ts';
 import type { Broker } from './broker.ts';
 import type { Host } from './host.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -27,8 +36,12 @@ interface Membership {
   inner: GroupConsumer | null;
   /** Batches handed over and not answered yet. */
   readonly inHand: Set<() => void>;
-  /** Counts joins: what an earlier membership still says is not heard. */
+  /** Counts joins: the broker tells nothing more of an earlier one. */
   term: number;
+  /** The last join that the host knows to be over: what it is told of that one later is not heard. */
+  over: number;
+  /** What the host was told is its own, and has not wholly given up. */
+  readonly told: Map<number, TopicPartition>;
   closed: boolean;
 }
 
@@ -98,7 +111,7 @@ export class Link implements Log {
   }
 
   async consume(options: GroupOptions): Promise<GroupConsumer> {
-    const membership: Membership = { options, inner: null, inHand: new Set(), term: 0, closed: false };
+    const membership: Membership = { options, inner: null, inHand: new Set(), term: 0, over: 0, told: new Map(), closed: false };
     this.#memberships.push(membership);
     await this.#call('consume', () => this.#join(membership));
     return {
@@ -126,12 +139,13 @@ export class Link implements Log {
   expel(): void {
     for (const membership of this.#memberships) {
       if (membership.closed || membership.inner === null) continue;
-      const { options } = membership;
-      const lost = membership.inner.assignment;
+      const { term, told } = membership;
       this.#drop(membership);
       if (!this.#host.alive) continue;
       this.#scheduler.send(this.#host, HOP_MS_MIN, () => {
-        void Promise.resolve(options.onRevoked?.(lost)).then(() => this.#rejoin(membership));
+        membership.over = term;
+        // All of it, also what it is giving up just now: nothing is to be given anew beside its end.
+        void this.#giveUp(membership, [...told.values()]).then(() => this.#rejoin(membership));
       });
     }
   }
@@ -168,15 +182,25 @@ export class Link implements Log {
     membership.term += 1;
     const { options, term, inHand } = membership;
     const mine = (): boolean => membership.term === term;
+    const told = (work: () => Promise<void>): Promise<void> =>
+      mine() ? this.#handOver(async () => (term > membership.over ? work() : undefined), inHand) : Promise.resolve();
     membership.inner = await this.#broker.log.consume({
       ...options,
-      onAssigned: async (partitions) =>
-        mine() ? this.#handOver(async () => options.onAssigned?.(partitions), inHand) : undefined,
-      onRevoked: async (partitions) => (mine() ? this.#handOver(async () => options.onRevoked?.(partitions), inHand) : undefined),
+      onAssigned: (partitions) =>
+        told(async () => {
+          for (const one of partitions) membership.told.set(one.partition, one);
+          await options.onAssigned?.(partitions);
+        }),
+      onRevoked: (partitions) => told(() => this.#giveUp(membership, partitions)),
       onBatch: async (batch) => (mine() ? this.#handOver(() => options.onBatch(batch), inHand) : undefined),
     });
     // It was closed on its way in.
     if (membership.closed) await membership.inner?.close();
+  }
+
+  async #giveUp({ options, told }: Membership, partitions: readonly TopicPartition[]): Promise<void> {
+    if (partitions.length > 0) await options.onRevoked?.(partitions);
+    for (const { partition } of partitions) told.delete(partition);
   }
 
   /** From the broker to the host and back; resolves at the broker. */

@@ -46,7 +46,10 @@ class Instance {
     // As `presence up` does: again until the log answers.
     const start = (): void => {
       void run(this.link).then(
-        (runner) => (this.#runner = runner),
+        (runner) => {
+          this.#runner = runner;
+          if (this.leaving) void runner.close();
+        },
         () => scheduler.after(this.host, RESTART_MS, start),
       );
     };
@@ -60,6 +63,13 @@ class Instance {
   /** Whether it has been expelled, and may not be back yet. */
   get astray(): boolean {
     return this.#scheduler.now < this.host.stalledUntil + SESSION_MS;
+  }
+
+  /** For whoever looks into a seed. */
+  get shown(): unknown {
+    const { name, alive } = this.host;
+    const has = this.#runner?.partitions.map(({ partition, state, position }) => ({ partition, state, position })) ?? null;
+    return { name, alive, leaving: this.leaving, has };
   }
 
   kill(): void {
@@ -222,7 +232,10 @@ class LawWorld {
       await this.#scheduler.run(this.#scheduler.now + 500);
       const at = await this.#broker.log.committed(GROUP, input);
       if (ends.every((end, partition) => (at[partition] ?? 0) >= end)) return;
-      if (this.#scheduler.now > until) throw new Error(`not read in the end: ${JSON.stringify({ ends, at })}`);
+      if (this.#scheduler.now > until) {
+        const instances = this.#instances.map((instance) => instance.shown);
+        throw new Error(`not read in the end: ${JSON.stringify({ ends, at, instances })}`);
+      }
     }
   }
 
