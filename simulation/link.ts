@@ -138,10 +138,15 @@ export class Link implements Log {
   /** The group gives this member's partitions to others. It joins anew when it can. */
   expel(): void {
     for (const membership of this.#memberships) {
+      if (!this.#host.alive) {
+        // Also where it was on its way in, or out.
+        membership.closed = true;
+        this.#drop(membership);
+        continue;
+      }
       if (membership.closed || membership.inner === null) continue;
       const { term, told } = membership;
       this.#drop(membership);
-      if (!this.#host.alive) continue;
       this.#scheduler.send(this.#host, HOP_MS_MIN, () => {
         membership.over = term;
         // All of it, also what it is giving up just now: nothing is to be given anew beside its end.
