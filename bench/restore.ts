@@ -4,8 +4,10 @@
  *     npm run bench:restore [-- --users 1000000 --partitions 8 --embedded]
  *
  * 1. **topic**: all of the state topic is read. **memory**: what is resident once it runs and has been collected.
- * 2. **snapshot**: the same again, with STATE_DIR as the end of a run before left it.
- * 3. **takeover**: two instances share the partitions, each the other's standby; one is killed with -9, or ended in order.
+ * 2. **after changes**: what is resident once `--changed` of the users (0.1) have stated another state, spread over `--over` seconds (30): at most
+ *    meanwhile, at the end as it is, and collected.
+ * 3. **snapshot**: the same again, with STATE_DIR as the end of a run before left it.
+ * 4. **takeover**: two instances share the partitions, each the other's standby; one is killed with -9, or ended in order.
  *    `detected_s` is until the group has given its partitions to the other, `seconds` from then until they run.
  *
  * A user has one or two devices (1.5 in the mean), each with a running ttl, so that every one has a timer. `seconds` counts from
@@ -24,8 +26,7 @@ import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createLogger, silentLogger } from '../base/logger.ts';
-import { partitionOf } from '../base/murmur2.ts';
-import type { Log, OutRecord } from '../ports/log.ts';
+import type { Log } from '../ports/log.ts';
 import { presenceWiring } from '../replay/wiring.ts';
 import { createEmbeddedLog } from '../runtime/log-embedded.ts';
 import { createKafkaLog } from '../runtime/log-kafka.ts';
@@ -33,14 +34,19 @@ import { type Runner, runTopology } from '../runtime/runner.ts';
 import type { TopologyTopics } from '../runtime/wiring.ts';
 import { type Codecs, createCodecs } from '../schemas/codec.ts';
 import { createEmbeddedRegistry } from '../schemas/embedded-registry.ts';
-import type { Device, UserState } from '../schemas/generated.ts';
-import { partitionKey } from '../schemas/topics.ts';
 import { isSkipped, kafka } from '../test/stack/index.ts';
+import { change, fill, topicsOf } from './restore-state.ts';
 
 const { values: args } = parseArgs({
+  allowNegative: true,
   options: {
     users: { type: 'string', default: '1000000' },
     partitions: { type: 'string', default: '8' },
+    changed: { type: 'string', default: '0.1' },
+    over: { type: 'string', default: '30' },
+    /** How often the restores are run. */
+    runs: { type: 'string', default: '2' },
+    takeover: { type: 'boolean', default: true },
     embedded: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
     /** A child: its settings. */
@@ -49,74 +55,8 @@ const { values: args } = parseArgs({
 });
 const USERS = Number(args.users);
 const PARTITIONS = Number(args.partitions);
-const HOUR_MS = 3_600_000;
+const STATE = { users: USERS, partitions: PARTITIONS };
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
-
-const topicsOf = (prefix: string): TopologyTopics => ({
-  input: `${prefix}.signals`,
-  state: `${prefix}.state`,
-  output: `${prefix}.diffs`,
-  controls: null,
-  deadLetters: `${prefix}.dlq`,
-});
-
-// ---- the state
-
-function deviceOf(user: number, index: number, now: number): Device {
-  const id = (user * 2 + index).toString(16).padStart(8, '0');
-  const state = (['online', 'away', 'busy', 'dnd'] as const)[user % 4] ?? 'online';
-  const held = { connection_id: null, gateway_id: null, hold_ordinal: 0, grace_lease: null, forget_lease: null, trace: null };
-  return {
-    ...held,
-    device_id: `web-${id}`,
-    session_id: `s-${id}-${user % 97}`,
-    seq: user % 5_000,
-    state,
-    source: 'app',
-    last_seen: now,
-    ttl_lease: HOUR_MS + (user % 600_000),
-    replaced: [],
-  };
-}
-
-function stateOf(user: number, now: number): UserState {
-  const devices = Array.from({ length: 1 + (user % 2) }, (_, index) => deviceOf(user, index, now));
-  const { state, source } = devices[0] as Device;
-  const view = { version: 3, state, source, since: now, last_seen: now, devices_live: devices.length, streaming: false };
-  const rest = { epoch: 1, override: null, devices, public: { ...view, ghosts: null }, log: 0, offset: 0 };
-  return { user_id: `user-${user}`, ...view, ...rest };
-}
-
-async function fill(log: Log, codecs: Codecs, topics: TopologyTopics): Promise<void> {
-  await log.ensureTopics([
-    { name: topics.input, partitions: PARTITIONS, cleanup: 'delete' },
-    { name: topics.state, partitions: PARTITIONS, cleanup: 'compact' },
-    { name: topics.output, partitions: PARTITIONS, cleanup: 'delete' },
-    { name: topics.deadLetters, partitions: 1, cleanup: 'delete' },
-  ]);
-  const producer = await log.producer();
-  const now = Date.now();
-  let bytes = 0;
-  for (let user = 0; user < USERS; ) {
-    const records: OutRecord[] = [];
-    for (; records.length < 20_000 && user < USERS; user += 1) {
-      const value = codecs.userState.encode(stateOf(user, now));
-      bytes += value.length;
-      records.push({ key: `user-${user}`, value, partition: partitionOf(`user-${user}`, PARTITIONS) });
-    }
-    await producer.send([{ topic: topics.state, records }]);
-  }
-  const tail = { tail_offset: 0, tail_stamp: now, tail_lease: 0, tail_settle: 0 };
-  const rest = { epoch: 1, log: 0, offset: 0, stamp: now, lease: 0, settle: 0, ...tail, gateways: [], missing: 0, repeated: 0 };
-  const own = Array.from({ length: PARTITIONS }, (_, partition) => ({
-    key: partitionKey(partition),
-    value: codecs.partitionState.encode({ partition, topology: 'presence@1', ...rest }),
-    partition,
-  }));
-  await producer.send([{ topic: topics.state, records: own }]);
-  await producer.close();
-  say(`${USERS} users in ${PARTITIONS} partitions, ${Math.round(bytes / USERS)} bytes a record`);
-}
 
 // ---- one instance
 
@@ -142,15 +82,30 @@ interface Ready {
 /** What an instance says of itself, a line each. */
 interface Word {
   readonly ready?: Ready;
+  /** In answer to SIGUSR2: after a collection. */
+  readonly collected?: Memory;
   readonly running: number;
   readonly owned: number;
   readonly warm: number;
+  /** Input records not processed yet. */
+  readonly lag: number;
+  readonly memory: Memory;
+}
+
+/** What an instance holds, MB: resident, of it the heap (and what lives there as of the last collection), the rest by name. */
+interface Memory {
+  readonly rss: number;
+  readonly heap: number;
+  readonly live: number;
+  readonly buffers: number;
+  readonly images: number;
+  readonly hot_users: number;
 }
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 const seconds = (since: number): number => Math.round(performance.now() - since) / 1_000;
-const megabytes = (): number => Math.round(process.memoryUsage().rss / 1e6);
+const megabytes = (bytes = process.memoryUsage().rss): number => Math.round(bytes / 1e6);
 
 async function start(log: Log, codecs: Codecs, settings: Omit<ChildSettings, 'brokers' | 'registry'>): Promise<Runner> {
   const { topics, group, stateDir, standbyReplicas = 0 } = settings;
@@ -185,12 +140,28 @@ async function child(settings: ChildSettings): Promise<void> {
   const began = performance.now();
   const runner = await start(log, codecs, settings);
   const { registry } = await import('../base/metrics.ts');
-  const tell = async (first?: Ready): Promise<void> => {
-    const lags = (await registry.getSingleMetric('presence_standby_lag_records')?.get())?.values ?? [];
-    const running = runner.partitions.filter(({ state }) => state === 'running' || state === 'committing').length;
-    const word: Word = { running, owned: runner.partitions.length, warm: lags.filter(({ value }) => value < 1_000).length };
-    process.stdout.write(`${JSON.stringify(first === undefined ? word : { ...word, ready: first })}\n`);
+  const values = async (name: string): Promise<number[]> =>
+    ((await registry.getSingleMetric(name)?.get())?.values ?? []).map(({ value }) => value);
+  const sum = (all: readonly number[]): number => all.reduce((total, one) => total + one, 0);
+  const memory = async (): Promise<Memory> => {
+    const { rss, heapTotal, heapUsed, arrayBuffers } = process.memoryUsage();
+    const [heap, live, buffers] = [megabytes(heapTotal), megabytes(heapUsed), megabytes(arrayBuffers)];
+    const images = megabytes(sum(await values('presence_image_bytes')));
+    return { rss: megabytes(rss), heap, live, buffers, images, hot_users: sum(await values('presence_users_hot_count')) };
   };
+  const tell = async (more: Partial<Word> = {}): Promise<void> => {
+    const { partitions } = runner;
+    const running = partitions.filter(({ state }) => state === 'running' || state === 'committing').length;
+    const warm = (await values('presence_standby_lag_records')).filter((lag) => lag < 1_000).length;
+    const lag = sum(partitions.map((one) => one.lag ?? 0));
+    const word: Word = { running, owned: partitions.length, warm, lag, memory: await memory(), ...more };
+    process.stdout.write(`${JSON.stringify(word)}\n`);
+  };
+  process.on('SIGUSR2', () => {
+    collect();
+    collect();
+    void memory().then((collected) => tell({ collected }));
+  });
   process.on('SIGTERM', () => {
     clearInterval(timer);
     void runner
@@ -199,13 +170,22 @@ async function child(settings: ChildSettings): Promise<void> {
       .then(() => process.exit(0));
   });
   const timer = setInterval(() => void tell(), 20);
-  await tell(await ready(runner, began, { user: 0, system: 0 }));
+  await tell({ ready: await ready(runner, began, { user: 0, system: 0 }) });
 }
 
 class Instance {
   readonly process: ChildProcess;
-  word: Word = { running: 0, owned: 0, warm: 0 };
+  word: Word = {
+    running: 0,
+    owned: 0,
+    warm: 0,
+    lag: 0,
+    memory: { rss: 0, heap: 0, live: 0, buffers: 0, images: 0, hot_users: 0 },
+  };
   ready: Ready | null = null;
+  collected: Memory | null = null;
+  /** Resident, MB, since it was last set. */
+  most = 0;
   private rest = '';
 
   constructor(settings: ChildSettings) {
@@ -220,6 +200,8 @@ class Instance {
       for (const line of lines.filter((one) => one.startsWith('{'))) {
         this.word = JSON.parse(line) as Word;
         this.ready ??= this.word.ready ?? null;
+        this.collected = this.word.collected ?? this.collected;
+        this.most = Math.max(this.most, this.word.memory.rss);
       }
     });
   }
@@ -258,12 +240,30 @@ async function bytesIn(folder: string): Promise<number> {
   return sizes.reduce((sum, { size }) => sum + size, 0);
 }
 
+/** Users state another state, live; what is resident then. */
+async function changes(one: Instance, settings: ChildSettings, run: number): Promise<void> {
+  const count = Math.round(USERS * Number(args.changed));
+  if (count === 0) return;
+  const log = await createKafkaLog({ brokers: settings.brokers, clientId: 'bench-changes', logger: silentLogger });
+  const codecs = await createCodecs({ registry: createEmbeddedRegistry({ folder: settings.registry }) });
+  one.most = 0;
+  await change(log, codecs, settings.topics.input, { ...STATE, count, over_ms: Number(args.over) * 1_000, run });
+  await log.close();
+  await sleep(2_000);
+  await one.until('all is processed', ({ lag }) => lag === 0);
+  const { word, most } = one;
+  one.process.kill('SIGUSR2');
+  await one.until('it has collected', () => one.collected !== null);
+  report('after changes', { users: count, most_mb: most, now: word.memory, collected: one.collected });
+}
+
 async function restarts(settings: ChildSettings, folder: string): Promise<void> {
-  for (const run of [1, 2]) {
+  for (let run = 1; run <= Number(args.runs); run += 1) {
     const one = new Instance({ ...settings, group: `${settings.group}.topic.${run}`, stateDir: folder });
     const { resident_mb, ...figures } = await one.isReady();
     report('topic', { ...figures, records_per_s: Math.round(figures.records / figures.seconds) });
-    report('memory', { users: USERS, resident_mb });
+    report('memory', { users: USERS, resident_mb, ...one.word.memory });
+    await changes(one, settings, run);
     const ended = performance.now();
     await one.end('SIGTERM');
     report('snapshot written at the end', { seconds: seconds(ended), megabytes: Math.round((await bytesIn(folder)) / 1e6) });
@@ -307,11 +307,13 @@ async function onKafka(): Promise<void> {
   };
   try {
     const log = await createKafkaLog({ brokers, clientId: 'bench', logger: silentLogger });
-    await fill(log, await createCodecs({ registry: createEmbeddedRegistry({ folder: settings.registry }) }), settings.topics);
+    const codecs = await createCodecs({ registry: createEmbeddedRegistry({ folder: settings.registry }) });
+    const bytes = await fill(log, codecs, settings.topics, STATE);
+    say(`${USERS} users in ${PARTITIONS} partitions, ${bytes} bytes a record`);
     await log.close();
     await restarts(settings, join(folder, 'state'));
-    await takeover(settings, 'SIGKILL');
-    await takeover(settings, 'SIGTERM');
+    if (args.takeover) await takeover(settings, 'SIGKILL');
+    if (args.takeover) await takeover(settings, 'SIGTERM');
   } finally {
     await part?.stop();
     await rm(folder, { recursive: true, force: true });
@@ -322,7 +324,7 @@ async function onEmbedded(): Promise<void> {
   const log = await createEmbeddedLog();
   const codecs = await createCodecs({ registry: createEmbeddedRegistry() });
   const topics = topicsOf('bench');
-  await fill(log, codecs, topics);
+  await fill(log, codecs, topics, STATE);
   const folder = await mkdtemp(join(tmpdir(), 'presence-bench-'));
   for (const name of ['topic', 'snapshot']) {
     const [began, cpu] = [performance.now(), process.cpuUsage()];

@@ -183,7 +183,7 @@ class Dedupe implements BoundStage<Heard> {
     device.session_id = session;
     if (signal.kind === 'heartbeat') device.seq = signal[this.options.by] ?? -1;
     device.last_seen = happening.stamp;
-    user.devices.push(device);
+    user.devices = [...user.devices, device];
     this.scope.devices += 1;
     happening.user = user;
     happening.device = device;
@@ -243,6 +243,6 @@ function makeRoom(user: User, scope: Scope): boolean {
   if (oldest === null) return false;
   oldest.release();
   scope.leaseTimers.remove(oldest);
-  user.devices.splice(user.devices.indexOf(oldest), 1);
+  user.devices = user.devices.filter((device) => device !== oldest);
   return true;
 }

@@ -246,7 +246,7 @@ class OfflineTimeout implements BoundStage<Ranked> {
     } else if (device.forget_lease !== null && device.forget_lease <= lease) {
       device.release();
       device.forget_lease = null;
-      device.user.devices.splice(device.user.devices.indexOf(device), 1);
+      device.user.devices = device.user.devices.filter((other) => other !== device);
       this.scope.devices -= 1;
       return;
     }

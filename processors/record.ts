@@ -209,7 +209,8 @@ export interface UnwrittenBeat {
 export class User implements Timed {
   // What a beat needs comes first: it lies together in memory.
   readonly user_id: string;
-  readonly devices: Device[] = [];
+  /** Exactly as long as it must be: an array that `push` has begun has room for 17. */
+  devices: readonly Device[] = [];
   beat: UnwrittenBeat | null = null;
   last_seen = UNSEEN;
   publicLastSeen = UNSEEN;
@@ -341,7 +342,7 @@ export class User implements Timed {
     user.offset = record.offset;
     user.self.load(record);
     user.others.load(record.public);
-    for (const device of record.devices) user.devices.push(loadDevice(user, device));
+    user.devices = record.devices.map((device) => loadDevice(user, device));
     user.ghosts = record.public.ghosts?.map((ghost) => new Ghost(user, ghost)) ?? null;
     return user;
   }

@@ -35,7 +35,7 @@ export interface UserImage {
   readonly records: UserRecords;
   /**
    * Users in memory as objects, at most. A user who is touched or has an unwritten beat stays beyond it (a beat is written
-   * after 30 s at the latest). Default 20,000. Metric: `presence_users_hot_count`.
+   * after 30 s at the latest). Default 5,000. Metric: `presence_users_hot_count`.
    */
   readonly hotUsers?: number;
   /** A user to whom nothing happened for so long (lease clock) falls out of memory. Default 1 min. */

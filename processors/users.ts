@@ -30,8 +30,8 @@ import type { UserImage } from './stored.ts';
 import type { Timers } from './timers.ts';
 import { SlotWheel } from './wheel.ts';
 
-/** A user of 1.5 devices is 1.3 KB as an object and 230 bytes in the image: a million in 8 partitions fit into 500 MB. */
-const HOT_USERS = 20_000;
+/** A user of 1.5 devices is 0.9 KB as an object and 200 bytes in the image: a million in 8 partitions fit into 500 MB. */
+const HOT_USERS = 5_000;
 const IDLE_MS = 60_000;
 /** While there are too many, the hand looks at so many objects for each that came, and beside that in each batch. */
 const LOOKS_A_COMER = 4;
