@@ -4,8 +4,8 @@
  *     npm run bench:restore [-- --users 1000000 --partitions 8 --embedded]
  *
  * 1. **topic**: all of the state topic is read. **memory**: what is resident once it runs and has been collected.
- * 2. **after changes**: what is resident once `--changed` of the users (0.1) have stated another state, spread over `--over` seconds (30): at most
- *    meanwhile, at the end as it is, and collected.
+ * 2. **after changes**: what is resident once `--changed` of the users (0.1) have stated another state, spread over
+ *    `--over` seconds (30): at most meanwhile, at the end as it is, and collected.
  * 3. **snapshot**: the same again, with STATE_DIR as the end of a run before left it.
  * 4. **takeover**: two instances share the partitions, each the other's standby; one is killed with -9, or ended in order.
  *    `detected_s` is until the group has given its partitions to the other, `seconds` from then until they run.
