@@ -33,20 +33,31 @@ async function noticedBy(mutation: Mutation): Promise<{ readonly group: readonly
       source.replace(mutation.find, () => mutation.replace),
     );
     const load = (path: string): Promise<unknown> => import(pathToFileURL(join(copy, path)).href);
-    const { presence } = (await load('topology/presence.ts')) as { presence: typeof Presence };
+    const declared = (await load('topology/presence.ts').catch(refusal)) as { presence: typeof Presence } | string;
+    if (typeof declared === 'string') return { group: [declared], others: 0 };
     const { play, tidy } = (await load('topology/kit/scenario.ts')) as { play: typeof Play; tidy: typeof Tidy };
+    const { hotUsers } = mutation;
+    const options = hotUsers === undefined ? {} : { hotUsers };
     const failing = scenarios.filter(({ table }) => {
       try {
-        return play(presence, table) !== tidy(table);
+        return play(declared.presence, table, options) !== tidy(table);
       } catch {
         return true;
       }
     });
-    const group = failing.filter(({ rule }) => rule === mutation.rule).map(({ title }) => title);
+    const group = failing.filter(({ rule }) => hotUsers !== undefined || rule === mutation.rule).map(({ title }) => title);
     return { group, others: failing.length - group.length };
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
+}
+
+/** The rule of lint for which a declaration is refused: nothing can be played then. */
+function refusal(error: unknown): string {
+  const { code, message } = error as { readonly code?: string; readonly message?: string };
+  const rule = /\[([a-z-]+)\]$/.exec(message ?? '')?.[1];
+  if (code !== 'BAD_TOPOLOGY' || rule === undefined) throw error;
+  return `its declaration is refused (${rule})`;
 }
 
 const wanted = process.argv[2];

@@ -1,5 +1,6 @@
 /** Every rule of presence, broken once (see mutations/mutation.ts): run by `npm run mutations`. */
 import { devices } from './mutations/devices.ts';
+import { memory } from './mutations/memory.ts';
 import {
   beats,
   clock,
@@ -236,4 +237,5 @@ export const mutations: readonly Mutation[] = [
     ],
   ]),
   ...group('Replay', timeout, [['timers are not rebuilt', 'this.scope.leaseTimers.arm(device);\n    }\n    for', '}\n    for']]),
+  ...memory,
 ];

@@ -7,8 +7,9 @@
  */
 import { devices } from './scenarios/devices.ts';
 import { hearing } from './scenarios/hearing.ts';
+import { memory } from './scenarios/memory.ts';
 import { overrides } from './scenarios/overrides.ts';
 import type { Scenario } from './scenarios/scenario-group.ts';
 import { time } from './scenarios/time.ts';
 
-export const scenarios: readonly Scenario[] = [...devices, ...hearing, ...overrides, ...time];
+export const scenarios: readonly Scenario[] = [...devices, ...hearing, ...overrides, ...time, ...memory];

@@ -12,6 +12,8 @@ export interface Mutation {
   /** Stands exactly once in the file. */
   readonly find: string;
   readonly replace: string;
+  /** Any scenario may notice it, played with so many users in memory. Default: all are in memory. */
+  readonly hotUsers?: number;
 }
 
 export type Row = readonly [breaks: string, find: string, replace: string];
