@@ -11,7 +11,7 @@ import { runSeed } from './law-world.ts';
 const one = process.env.SEED;
 const count = Number(process.env.SEEDS ?? 200);
 const from = Number(process.env.FROM ?? 1);
-/** That have found something once: partitions without an owner, after an expulsion amid a rebalance, and a death on the way in. */
+/** They have found something once: partitions without an owner after an expulsion amid a rebalance, and a death on the way in. */
 const found = process.env.SEEDS === undefined ? [2_255, 2_422, 2_461] : [];
 const seeds = one === undefined ? [...Array.from({ length: count }, (_, i) => from + i), ...found] : [Number(one)];
 
