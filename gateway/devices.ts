@@ -85,6 +85,8 @@ class HeldDevices implements GatewayDevices {
   readonly #restating: boolean[];
   readonly #wheel: Wheel<Speaker>;
   #bound = 0;
+  /** Of `bound`, as the metric has it. */
+  #shown = -1;
   #timer: Timer | null = null;
   #controls: Follower | null = null;
 
@@ -194,7 +196,7 @@ class HeldDevices implements GatewayDevices {
       silences.inc({ socket: speaker.gone ? 'closed' : 'open' });
       this.#silence(speaker, speaker.gone ? 'none' : 'silent');
     });
-    devicesBound.set(this.#bound);
+    if (this.#bound !== this.#shown) devicesBound.set((this.#shown = this.#bound));
   }
 
   lost({ user_id, device_id, connection_id }: Readonly<Record<'user_id' | 'device_id' | 'connection_id', string>>): void {

@@ -117,7 +117,7 @@ export class BackgroundClient {
     // An old one, or one sent again: it says nothing anew.
     if (seq !== this.#seq || session !== this.#session || this.#taken_seq === seq) return;
     this.#taken_seq = seq;
-    beats.note(device, came);
+    beats.of(device).note(came);
     const left = came + this.#ttl - scheduler.now;
     if (left <= 0) return;
     truth.there(user, device, this.#ttl);

@@ -1,35 +1,40 @@
 /** The last few beats of each device, as its gateway had them: what an offline is judged by. */
 const KEPT = 8;
 
-export class Beats {
-  readonly #at = new Map<string, number[]>();
-  readonly #now: () => number;
+/** Of one device. */
+export class DeviceBeats {
+  readonly #at = new Float64Array(KEPT);
+  #count = 0;
 
-  constructor(now: () => number) {
-    this.#now = now;
-  }
-
-  note(device: string, at = this.#now()): void {
-    const times = this.#at.get(device);
-    if (times === undefined) this.#at.set(device, [at]);
-    else {
-      times.push(at);
-      if (times.length > KEPT) times.shift();
-    }
+  note(at: number): void {
+    this.#at[this.#count % KEPT] = at;
+    this.#count += 1;
   }
 
   /** The last of all; 0 if there was none. */
-  last(device: string): number {
-    return this.#at.get(device)?.at(-1) ?? 0;
+  get last(): number {
+    return this.#count === 0 ? 0 : (this.#at[(this.#count - 1) % KEPT] as number);
   }
 
-  /** The last one in [from, to]; null if there is none. */
-  within(device: string, from: number, to: number): number | null {
-    return (
-      this.#at
-        .get(device)
-        ?.filter((at) => at >= from && at <= to)
-        .at(-1) ?? null
-    );
+  /** The one noted last of those in [from, to]; null if there is none. */
+  within(from: number, to: number): number | null {
+    for (let back = 1; back <= Math.min(this.#count, KEPT); back++) {
+      const at = this.#at[(this.#count - back) % KEPT] as number;
+      if (at >= from && at <= to) return at;
+    }
+    return null;
+  }
+}
+
+export class Beats {
+  readonly #devices = new Map<string, DeviceBeats>();
+
+  of(device: string): DeviceBeats {
+    let beats = this.#devices.get(device);
+    if (beats === undefined) {
+      beats = new DeviceBeats();
+      this.#devices.set(device, beats);
+    }
+    return beats;
   }
 }

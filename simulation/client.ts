@@ -9,6 +9,7 @@
  * It is *there* (truth.ts) from its hello on, until an act or a fault takes it away; and again when a beat of
  * it reaches a gateway that the log hears.
  */
+import type { DeviceBeats } from './beats.ts';
 import type { Gone } from './figures.ts';
 import type { Running } from './gateway.ts';
 import { userData } from './gateway.ts';
@@ -32,12 +33,13 @@ export class StreamClient {
   readonly story: ClientStory;
   readonly host: Host;
   readonly #world: World;
+  readonly #beats: DeviceBeats;
   #socket: Socket | null = null;
   #gateway: Running | null = null;
-  /** Sockets whose path is dead for good. */
-  readonly #rebound = new WeakSet<Socket>();
   #wanted = false;
   #greeted = false;
+  /** As truth has it. */
+  #there = false;
   #connecting = 0;
   #failures = 0;
   #session = 0;
@@ -55,6 +57,7 @@ export class StreamClient {
     this.#world = world;
     this.story = story;
     this.host = world.scheduler.host(`client-${story.index}`);
+    this.#beats = world.beats.of(story.device);
     const { scheduler } = world;
     scheduler.after(this.host, story.comes_ms, () => this.#come());
     // By the world, not by the client: an act comes when it comes, whatever the client does.
@@ -150,7 +153,7 @@ export class StreamClient {
 
   #rebind(): void {
     if (this.#socket === null) return;
-    this.#rebound.add(this.#socket);
+    this.#socket.rebound = true;
     this.#gone('silent');
   }
 
@@ -243,7 +246,7 @@ export class StreamClient {
       kernel: this.#world.host,
       path: story.path,
       random: this.host.random,
-      blocked: () => this.#asleep || this.#pathless > 0 || this.#rebound.has(socket),
+      blocked: () => this.#asleep || this.#pathless > 0 || socket.rebound,
       userData: userData(story.user),
       clientEvents: this.#eventsOf(() => socket),
       serverEvents: gateway.events as NonNullable<Running['events']>,
@@ -289,10 +292,10 @@ export class StreamClient {
   #hello(): void {
     this.#failures = 0;
     this.#greeted = true;
-    const { device, user } = this.story;
+    const { device } = this.story;
     const state = this.#state === null ? {} : { state: this.#state };
     this.#socket?.say({ type: 'hello', device_id: device, session_id: `${device}-${this.#session}`, ...state, ...this.#trace() });
-    if (this.living && this.#gateway?.heard === true) this.#world.truth.there(user, device);
+    if (this.living && this.#gateway?.heard === true) this.#isThere();
     if (this.story.kind === 'tab') this.#askAck(this.#socket as Socket);
   }
 
@@ -337,17 +340,22 @@ export class StreamClient {
    */
   #beaten(socket: Socket, gateway: Running, pinged: number | null): void {
     this.#comesBack(socket, gateway, pinged);
-    this.#world.beats.note(this.story.device);
+    this.#beats.note(this.#world.scheduler.now);
   }
 
   #comesBack(socket: Socket, gateway: Running, pinged: number | null): void {
-    const { user, device } = this.story;
-    if (pinged === null || pinged < this.#backAt) return;
-    if (socket !== this.#socket || !this.#greeted || this.#world.truth.isThere(user, device)) return;
-    if (this.living && socket.clientOpen && gateway.heard && !this.#rebound.has(socket)) this.#world.truth.there(user, device);
+    if (this.#there || pinged === null || pinged < this.#backAt) return;
+    if (socket !== this.#socket || !this.#greeted) return;
+    if (this.living && socket.clientOpen && gateway.heard && !socket.rebound) this.#isThere();
+  }
+
+  #isThere(): void {
+    this.#there = true;
+    this.#world.truth.there(this.story.user, this.story.device);
   }
 
   #gone(why: Gone): void {
+    this.#there = false;
     this.#world.truth.gone(this.story.user, this.story.device, why);
   }
 

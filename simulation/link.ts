@@ -266,7 +266,7 @@ export class Link implements Log {
   }
 
   #nap(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.#scheduler.send(this.#host, ms, resolve));
+    return new Promise((resolve) => void this.#scheduler.send(this.#host, ms, () => resolve()));
   }
 
   #onBroker(work: () => void, ms = 0): void {

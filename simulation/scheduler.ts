@@ -65,8 +65,8 @@ export class Scheduler {
   }
 
   /** Runs on that host, `ms` from now: as something that the network brings. */
-  send(host: Host, ms: number, run: () => void): Event {
-    return this.#at(host, this.#time + ms, ARRIVAL, run);
+  send(host: Host, ms: number, run: (given: number) => void, given = 0): Event {
+    return this.#at(host, this.#time + ms, ARRIVAL, run, given);
   }
 
   /** A timer of that host. */
@@ -120,13 +120,13 @@ export class Scheduler {
       this.#hash = (Math.imul(this.#hash, 31) + Math.imul(host.id, 7_919) + Math.floor(event.at * 1_000)) | 0;
       this.#events += 1;
       event.run = null;
-      run();
+      run(event.given);
       return true;
     }
   }
 
-  #at(host: Host, at: number, kind: EventKind, run: () => void): Event {
-    const event: Event = { at, kind, seq: this.#seq++, host, run };
+  #at(host: Host, at: number, kind: EventKind, run: (given: number) => void, given = 0): Event {
+    const event: Event = { at, kind, seq: this.#seq++, host, run, given };
     this.#queue.push(event);
     return event;
   }

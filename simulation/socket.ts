@@ -65,6 +65,8 @@ export class Socket implements ServerSocket {
   readonly #down: Wire;
   #clientOpen = true;
   #serverOpen = false;
+  /** Its path is dead for good. */
+  rebound = false;
 
   constructor(options: SocketOptions) {
     this.#options = options;
@@ -133,17 +135,21 @@ export class Socket implements ServerSocket {
   }
 
   ping(): void {
-    const pinged = this.#options.scheduler.now;
-    this.#down.send(() => {
-      if (!this.#clientOpen) return;
-      this.#options.clientEvents.pinged();
-      this.#up.send(() => {
-        if (!this.#serverOpen) return;
-        this.#options.beaten(pinged);
-        this.#options.serverEvents.pong(this);
-      });
-    });
+    this.#down.send(this.#onPing, this.#options.scheduler.now);
   }
+
+  /** At the client: answered with a pong. */
+  readonly #onPing = (pinged: number): void => {
+    if (!this.#clientOpen) return;
+    this.#options.clientEvents.pinged();
+    this.#up.send(this.#onPong, pinged);
+  };
+
+  readonly #onPong = (pinged: number): void => {
+    if (!this.#serverOpen) return;
+    this.#options.beaten(pinged);
+    this.#options.serverEvents.pong(this);
+  };
 
   end(code: number): void {
     if (!this.#serverOpen) return;

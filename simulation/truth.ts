@@ -96,10 +96,6 @@ export class Truth {
     truth.awaited = null;
   }
 
-  isThere(user: string, deviceId: string): boolean {
-    return this.users.get(user)?.devices.get(deviceId)?.there === true;
-  }
-
   /** A diff can be read. */
   said(user: string, to: State, cause: Cause): void {
     const now = this.#options.now();

@@ -27,8 +27,12 @@ export interface Path {
 const TRIES_MAX = 15;
 const RTO_MS_MAX = 120_000;
 
+/** Runs on the receiver's host, with what was given to `send`. */
+type Deliver = (given: number) => void;
+
 interface Segment {
-  readonly deliver: () => void;
+  readonly deliver: Deliver;
+  readonly given: number;
   /** Whether its first attempt was lost. */
   readonly lost: boolean;
 }
@@ -49,6 +53,9 @@ export interface WireOptions {
 
 export class Wire {
   readonly #options: WireOptions;
+  readonly #blocked: () => boolean;
+  readonly #random: Random;
+  readonly #loss: number;
   /** Behind a lost segment, itself first. */
   #waiting: Segment[] = [];
   #tries = 0;
@@ -57,15 +64,17 @@ export class Wire {
 
   constructor(options: WireOptions) {
     this.#options = options;
+    this.#blocked = options.blocked;
+    this.#random = options.random;
+    this.#loss = options.path.loss;
   }
 
-  /** `deliver` runs on the receiver's host. */
-  send(deliver: () => void): void {
+  send(deliver: Deliver, given = 0): void {
     if (this.#closed) return;
     const lost = this.#loses();
-    if (this.#waiting.length > 0) this.#waiting.push({ deliver, lost });
-    else if (lost) this.#retry([{ deliver, lost }]);
-    else this.#bring(deliver);
+    if (this.#waiting.length > 0) this.#waiting.push({ deliver, given, lost });
+    else if (lost) this.#retry([{ deliver, given, lost }]);
+    else this.#bring(deliver, given);
   }
 
   /** Nothing more is sent. What is under way arrives. */
@@ -75,15 +84,14 @@ export class Wire {
   }
 
   #loses(): boolean {
-    const { blocked, random, path } = this.#options;
-    return blocked() || random.chance(path.loss);
+    return this.#blocked() || this.#random.chance(this.#loss);
   }
 
-  #bring(deliver: () => void): void {
-    const { scheduler, to, path, random } = this.#options;
-    const at = scheduler.now + path.latency_ms + path.jitter_ms * random.next();
+  #bring(deliver: Deliver, given: number): void {
+    const { scheduler, to, path } = this.#options;
+    const at = scheduler.now + path.latency_ms + path.jitter_ms * this.#random.next();
     this.#arrives = Math.max(this.#arrives, at);
-    scheduler.send(to, this.#arrives - scheduler.now, deliver);
+    scheduler.send(to, this.#arrives - scheduler.now, deliver, given);
   }
 
   /** The first of these was lost: it is sent again in a while. */
@@ -111,12 +119,12 @@ export class Wire {
     const segments = this.#waiting;
     this.#waiting = [];
     for (let index = 0; index < segments.length; index++) {
-      const { deliver, lost } = segments[index] as Segment;
+      const { deliver, given, lost } = segments[index] as Segment;
       if (index > 0 && lost) {
         this.#retry(segments.slice(index));
         return;
       }
-      this.#bring(deliver);
+      this.#bring(deliver, given);
     }
   }
 }

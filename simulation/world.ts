@@ -77,7 +77,7 @@ export class World {
   readonly scheduler: Scheduler;
   readonly story: Story;
   readonly truth: Truth;
-  readonly beats: Beats;
+  readonly beats = new Beats();
   /** What nobody in the world does: acts and faults, and kernels. */
   readonly host: Host;
   readonly #disturbance: Disturbance;
@@ -94,13 +94,12 @@ export class World {
     this.host = this.scheduler.host('nobody');
     const now = (): number => this.scheduler.now;
     this.#disturbance = new Disturbance(now);
-    this.beats = new Beats(now);
     this.truth = new Truth({
       now,
       ttl_ms: story.ttl_ms,
       disturbed: (since, gateways) =>
         this.#disturbance.touched(since, 'log', 'clock', 'topology', ...(gateways ? (['gateway', 'pause'] as const) : [])),
-      lastBeat: (device) => this.beats.last(device),
+      lastBeat: (device) => this.beats.of(device).last,
       late: (since, detail) => {
         if (!this.#disturbance.touched(since, 'pause')) this.breaks('detection', detail);
       },
@@ -187,7 +186,7 @@ export class World {
       if (!device.there || device.since > at - ttl) continue;
       // It came to another gateway while the log was out: whose word is written first is open.
       if (this.#disturbance.during(device.since, 'log')) continue;
-      const beat = this.beats.within(id, at - ttl + NEAR_MS, at - NEAR_MS);
+      const beat = this.beats.of(id).within(at - ttl + NEAR_MS, at - NEAR_MS);
       if (beat !== null)
         this.breaks(
           'beating',
