@@ -55,6 +55,18 @@ describe("The broker's clock as acknowledgements show it", () => {
     expect(clock.surelyReached(5_500, 202)).toBeGreaterThanOrEqual(499);
   });
 
+  test('a stamp that it cannot have reached says that it was set forwards: what is due is due at once', () => {
+    const clock = new BrokerClock();
+    clock.acknowledged(100, 102, 10_101);
+    clock.read(10_150, 152);
+    expect(clock.known).toBe(true);
+    clock.read(10_450, 152);
+    expect(clock.surelyReached(99_999, 153)).toBe(Number.NEGATIVE_INFINITY);
+    clock.acknowledged(153, 155, 10_454);
+    expect(clock.surelyReached(10_500, 155)).toBeGreaterThanOrEqual(199);
+    expect(clock.surelyReached(10_500, 155)).toBeLessThanOrEqual(205);
+  });
+
   test('a slow answer takes nothing from what is known', () => {
     const clock = new BrokerClock();
     clock.acknowledged(100, 101, 10_100);

@@ -6,7 +6,8 @@
  * (broker minus local) lies in (T - acked, T + 1 - sent). Every acknowledgement gives such an interval; the
  * truth lies in all of them, so their intersection is kept, widened with age by what two clocks may drift
  * apart. An interval that does not meet it means that a clock was set or another broker leads the
- * partition: then the newest one alone holds.
+ * partition: then the newest one alone holds. So does a stamp that was read, and that the clock cannot have reached: then nothing is
+ * known until the next acknowledgement.
  *
  * Local times are monotonic (performance.now), so a wall clock that is set here changes nothing.
  */
@@ -28,6 +29,13 @@ export class BrokerClock {
     this.low = meets ? low : stamp - acked;
     this.high = meets ? high : stamp + 1 - sent;
     this.measuredAt = acked;
+  }
+
+  /** A record of this stamp has been read. If the clock cannot have reached it, as far as is known, it was set forwards. */
+  read(stamp: number, local: number): void {
+    if (stamp - local <= this.high + (local - this.measuredAt) * DRIFT) return;
+    this.low = Number.NEGATIVE_INFINITY;
+    this.high = Number.POSITIVE_INFINITY;
   }
 
   get known(): boolean {

@@ -87,6 +87,21 @@ describe('The ticker', () => {
     expect((await stampsOf(log, 2))[1]).toBeGreaterThan(brokerNow() + leapt - 60_000);
   });
 
+  test("a broker's clock that was set forwards is found out by what others write, long before that pause", async () => {
+    let leapt = 0;
+    const log = await createEmbeddedLog({ now: () => brokerNow() + leapt });
+    const { ticker } = await setUp({ idleTick_ms: 3_600_000, log });
+    const one = target(2, { stamp: brokerNow() });
+    ticker.add(one);
+    await until(async () => (await stampsOf(log, 2)).length === 1);
+    leapt = 5_000;
+    // What somebody else wrote since has been read, and what waits is due right now.
+    Object.assign(one, { position: 1, stamp: brokerNow() + leapt, next: brokerNow() + leapt });
+    ticker.changed(2);
+    await until(async () => (await stampsOf(log, 2)).length === 2);
+    expect((await stampsOf(log, 2))[1]).toBeGreaterThanOrEqual(one.next as number);
+  });
+
   test("writes the tick of a deadline once the broker's clock has reached it, never before, and one is enough", async () => {
     const { log, ticker } = await setUp();
     const one = target(2, { stamp: brokerNow() });

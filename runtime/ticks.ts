@@ -3,7 +3,8 @@
  *
  * A tick is due when the broker's clock (broker-clock.ts) has surely reached the partition's next deadline
  * (a timer, or the end of a cut that touched somebody), or when nothing has moved the partition's time for
- * `idleTick_ms`, by the broker's clock or by ours: a broker whose clock was set forwards is found out by the second.
+ * `idleTick_ms`, by the broker's clock or by ours: a broker whose clock was set forwards is found out by the second, or, where
+ * others write, by the stamps of what they wrote.
  * It must not land before the deadline: that would cost another round; so it is sent at the latest local time at
  * which the broker's clock can reach it, which is a round trip's half late at worst.
  *
@@ -130,7 +131,10 @@ export class Ticker {
     if (!target.ticking) return { at: Number.POSITIVE_INFINITY, reason: 'idle' };
     if (inFlight !== null && target.position <= inFlight.offset && now < inFlight.until)
       return { at: inFlight.until, reason: 'idle' };
-    if (entry.seen.stamp !== target.stamp) entry.seen = { stamp: target.stamp, at: now };
+    if (entry.seen.stamp !== target.stamp) {
+      if (target.stamp > entry.seen.stamp) clock.read(target.stamp, now);
+      entry.seen = { stamp: target.stamp, at: now };
+    }
     const { idleTick_ms } = this.options;
     const idle = Math.min(clock.surelyReached(target.stamp + idleTick_ms, now), entry.seen.at + idleTick_ms);
     const due = target.due();

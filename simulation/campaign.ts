@@ -77,7 +77,8 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
 
 /** One worker: takes seeds from those left until none is, or one is broken. */
 async function work(options: CampaignOptions, left: number[], sum: Sum, take: (verdict: Verdict) => void): Promise<void> {
-  const execArgv = ['--import', import.meta.resolve('tsx')];
+  // What a world throws away is young: with more room for it, less is copied.
+  const execArgv = ['--import', import.meta.resolve('tsx'), '--max-semi-space-size=32'];
   const worker = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), { execArgv });
   try {
     for (let seed = left.shift(); seed !== undefined && sum.broken === null; seed = left.shift()) {

@@ -1,5 +1,7 @@
 /** The simulated world itself: virtual time, determinism, and a system that stands what the seeds bring. */
 import { describe, expect, test } from 'vitest';
+import { ARRIVAL, type Event, type EventKind, EventQueue, IMMEDIATE, TIMER } from '../../simulation/event-queue.ts';
+import { Random } from '../../simulation/random.ts';
 import { Scheduler } from '../../simulation/scheduler.ts';
 import { tellStory } from '../../simulation/story.ts';
 import { play } from '../../simulation/world.ts';
@@ -43,6 +45,33 @@ describe('Virtual time', () => {
     });
     await scheduler.run(20);
     expect(ran).toBe(0);
+  });
+});
+
+describe('The queue of events', () => {
+  test('hands them out by time, kind and age, however far ahead they lie', () => {
+    const queue = new EventQueue();
+    const random = new Random(1, 'queue');
+    const host = new Scheduler(1).host('one');
+    const waiting: Event[] = [];
+    let now = 0;
+    for (let seq = 0; seq < 20_000; seq++) {
+      const ahead = random.pick([0, 0.5, 50, 1_023, 1_024, 5_000, 200_000]) * random.next();
+      const kind = random.pick<EventKind>([TIMER, ARRIVAL, IMMEDIATE]);
+      const event: Event = { at: random.chance(0.3) ? Math.ceil(now) : now + ahead, kind, seq, host, run: null, given: 0 };
+      queue.push(event);
+      waiting.push(event);
+      if (seq < 200 || random.chance(0.02)) continue;
+      waiting.sort((a, b) => b.at - a.at || b.kind - a.kind || b.seq - a.seq);
+      const next = waiting.pop() as Event;
+      // A look alone changes nothing, though the wheel has moved on.
+      expect(queue.peek()).toBe(next);
+      expect(queue.pop()).toBe(next);
+      now = next.at;
+      if (waiting.length > 400)
+        for (; waiting.length > 0; now = (waiting.pop() as Event).at) expect(queue.pop()).toBe(waiting.at(-1));
+    }
+    expect(queue.size).toBe(waiting.length);
   });
 });
 
