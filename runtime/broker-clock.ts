@@ -6,8 +6,8 @@
  * (broker minus local) lies in (T - acked, T + 1 - sent). Every acknowledgement gives such an interval; the
  * truth lies in all of them, so their intersection is kept, widened with age by what two clocks may drift
  * apart. An interval that does not meet it means that a clock was set or another broker leads the
- * partition: then the newest one alone holds. So does a stamp that was read, and that the clock cannot have reached: then nothing is
- * known until the next acknowledgement.
+ * partition: then the newest one alone holds. A stamp that was read, and that the clock cannot have reached, means so too:
+ * then nothing is known until the next acknowledgement.
  *
  * Local times are monotonic (performance.now), so a wall clock that is set here changes nothing.
  */

@@ -56,9 +56,12 @@ export interface CampaignResult {
   readonly digest: string;
 }
 
+/** Of a verdict's line: what an earlier version wrote is played again. */
+const FORMAT = 2;
+
 export async function campaign(options: CampaignOptions): Promise<CampaignResult> {
   const sum = new Sum();
-  const of = JSON.stringify(options.world);
+  const of = JSON.stringify({ ...options.world, format: FORMAT });
   for (const verdict of knownVerdicts(options.file, of, options.seeds)) sum.add(verdict);
   const known = sum.played;
   const left = options.seeds.filter((seed) => !sum.has(seed));
@@ -101,14 +104,14 @@ function ask(worker: ChildProcess, task: Task): Promise<Verdict> {
   });
 }
 
-function knownVerdicts(file: string | undefined, of: string, seeds: readonly number[]): Verdict[] {
-  if (file === undefined || !existsSync(file)) return [];
+function* knownVerdicts(file: string | undefined, of: string, seeds: readonly number[]): Iterable<Verdict> {
+  if (file === undefined || !existsSync(file)) return;
   const wanted = new Set(seeds);
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line.endsWith('}')) // a torn last line is played again
-    .map((line) => JSON.parse(line) as Verdict & { readonly of: string })
-    .filter((verdict) => verdict.of === of && wanted.has(verdict.seed) && verdict.broken === null);
+  for (const line of readFileSync(file, 'utf8').split('\n')) {
+    if (!line.endsWith('}')) continue; // a torn last line is played again
+    const verdict = JSON.parse(line) as Verdict & { readonly of: string };
+    if (verdict.of === of && wanted.has(verdict.seed) && verdict.broken === null) yield verdict;
+  }
 }
 
 class Sum {

@@ -1,9 +1,9 @@
 /**
  * Events by time; at one time timers first, then what the network brings, then immediates (Node's order), then by age.
  *
- * **Model.** A wheel of slots, a millisecond each, every one a heap: what is due soon, which is nearly everything, costs the same in
- * a world of fifty clients as in one of thousands. What is due beyond the wheel lies in a heap beside it until the wheel
- * comes there.
+ * **Model.** A wheel of slots, a millisecond each, every one a heap: what is due soon, which is nearly everything, costs the
+ * same in a world of fifty clients as in one of thousands. What is due beyond the wheel lies in a heap beside it until the
+ * wheel comes there.
  */
 import type { Host } from './host.ts';
 

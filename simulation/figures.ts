@@ -5,7 +5,7 @@ import type { Cause } from '../schemas/generated.ts';
 export const goneReasons = ['clean', 'silent', 'gateway', 'ttl'] as const;
 export type Gone = (typeof goneReasons)[number];
 
-/** A histogram of 10 ms buckets: adds up, and forgets nothing that a percentile needs. */
+/** A histogram of 10 ms buckets: it adds up over worlds, and forgets nothing that a percentile needs. */
 export class Spread {
   readonly buckets = new Map<number, number>();
   count = 0;
@@ -29,7 +29,7 @@ export class Spread {
     let left = Math.ceil(this.count * share);
     for (const [bucket, count] of [...this.buckets].sort((a, b) => a[0] - b[0])) {
       left -= count;
-      if (left <= 0) return bucket;
+      if (left <= 0) return Math.min(bucket, this.max);
     }
     return null;
   }
@@ -39,6 +39,10 @@ export class Spread {
   }
 }
 
+/** By the reason for being gone. */
+export type Detection = Readonly<Record<Gone, Spread>>;
+const detection = (): Detection => ({ clean: new Spread(), silent: new Spread(), gateway: new Spread(), ttl: new Spread() });
+
 /** A figure while nothing was wrong with the servers, and one while something was. */
 class Pair {
   calm = 0;
@@ -47,6 +51,14 @@ class Pair {
     if (disturbed) this.disturbed += amount;
     else this.calm += amount;
   }
+}
+
+/** Of those whose path loses so many segments (of several devices, the worst path counts), with the servers well. */
+export class LossFigures {
+  sessions_ms = 0;
+  wrong_ms = 0;
+  wrongs = 0;
+  readonly detection = detection();
 }
 
 export class Figures {
@@ -60,25 +72,36 @@ export class Figures {
   flashes = new Pair();
   /** There, and gone again before it was ever said. */
   unsaid = new Pair();
-  readonly detection: Record<Gone, Spread> = {
-    clean: new Spread(),
-    silent: new Spread(),
-    gateway: new Spread(),
-    ttl: new Spread(),
-  };
-  readonly detectionDisturbed = new Spread();
+  /** With the servers well. */
+  readonly detection = detection();
+  readonly detectionDisturbed = detection();
   readonly freshness = new Spread();
   readonly freshnessDisturbed = new Spread();
+  /** By the share of segments lost each way. */
+  readonly byLoss = new Map<number, LossFigures>();
 
-  sessions(ms: number): void {
+  ofLoss(loss: number): LossFigures {
+    let figures = this.byLoss.get(loss);
+    if (figures === undefined) {
+      figures = new LossFigures();
+      this.byLoss.set(loss, figures);
+    }
+    return figures;
+  }
+
+  sessions(ms: number, loss: number): void {
     this.sessions_ms += ms;
+    this.ofLoss(loss).sessions_ms += ms;
   }
-  wrong(cause: Cause, disturbed: boolean): void {
+  wrong(cause: Cause, disturbed: boolean, loss: number): void {
     this.wrongs.add(1, disturbed);
-    if (!disturbed) this.wrongBy[cause] = (this.wrongBy[cause] ?? 0) + 1;
+    if (disturbed) return;
+    this.wrongBy[cause] = (this.wrongBy[cause] ?? 0) + 1;
+    this.ofLoss(loss).wrongs += 1;
   }
-  wrongFor(ms: number, disturbed: boolean): void {
+  wrongFor(ms: number, disturbed: boolean, loss: number): void {
     this.wrong_ms.add(ms, disturbed);
+    if (!disturbed) this.ofLoss(loss).wrong_ms += ms;
   }
   fresh(ms: number, disturbed: boolean): void {
     (disturbed ? this.freshnessDisturbed : this.freshness).add(ms);
@@ -86,13 +109,14 @@ export class Figures {
   flashed(disturbed: boolean): void {
     this.flashes.add(1, disturbed);
   }
-  neverSaid(_ms: number, disturbed: boolean): void {
+  neverSaid(disturbed: boolean): void {
     this.unsaid.add(1, disturbed);
   }
-  detected(why: Gone, ms: number, disturbed: boolean): void {
-    (disturbed ? this.detectionDisturbed : this.detection[why]).add(ms);
+  detected(why: Gone, ms: number, disturbed: boolean, loss: number): void {
+    (disturbed ? this.detectionDisturbed : this.detection)[why].add(ms);
+    if (!disturbed) this.ofLoss(loss).detection[why].add(ms);
   }
-  missed(_why: Gone, disturbed: boolean): void {
+  missed(disturbed: boolean): void {
     this.missing.add(1, disturbed);
   }
 }

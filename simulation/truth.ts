@@ -42,6 +42,8 @@ export interface UserTruth {
   /** There, and said offline after it had been said that they are there: since when. */
   wrongSince: number | null;
   thereSince: number;
+  /** Of the paths of the devices that have been there since: the worst. */
+  loss: number;
 }
 
 export interface TruthOptions {
@@ -51,6 +53,8 @@ export interface TruthOptions {
   readonly disturbed: (since: number, gateways: boolean) => boolean;
   /** When a gateway last had a beat of this device. */
   readonly lastBeat: (deviceId: string) => number;
+  /** The share of segments that its path loses each way. */
+  readonly lossOf: (deviceId: string) => number;
   /** Offline was not said when it was due, though nothing was disturbed. */
   readonly late: (since: number, detail: string) => void;
 }
@@ -73,6 +77,8 @@ export class Truth {
     if (truth.there === 0) this.#closeAbsence(truth, now);
     truth.devices.set(deviceId, { there: true, since: now, why: 'silent', ttl_ms });
     truth.there += 1;
+    const loss = this.#options.lossOf(deviceId);
+    truth.loss = truth.there === 1 ? loss : Math.max(truth.loss, loss);
     if (truth.there > 1) return;
     truth.told = false;
     truth.thereSince = now;
@@ -90,9 +96,9 @@ export class Truth {
     truth.there -= 1;
     if (truth.there > 0) return;
     const now = this.#options.now();
-    this.figures.sessions(now - truth.thereSince);
+    this.figures.sessions(now - truth.thereSince, truth.loss);
     this.#closeWrong(truth, now);
-    if (truth.awaited !== null) this.figures.neverSaid(now - truth.awaited, this.#options.disturbed(truth.awaited, false));
+    if (truth.awaited !== null) this.figures.neverSaid(this.#options.disturbed(truth.awaited, false));
     truth.awaited = null;
   }
 
@@ -111,24 +117,24 @@ export class Truth {
     const wrong: string[] = [];
     for (const truth of this.users.values()) {
       if (truth.there > 0) {
-        this.figures.sessions(now - truth.thereSince);
+        this.figures.sessions(now - truth.thereSince, truth.loss);
         if (truth.said === 'offline' && now - truth.thereSince > UNSETTLED_MS)
           wrong.push(`${truth.key} is there since ${Math.round(truth.thereSince)} ms, but said offline`);
         this.#closeWrong(truth, now);
       } else if (truth.said !== 'offline') {
-        const device = this.#decider(truth);
-        if (device !== null && now - this.due(device) > UNSETTLED_MS)
+        const device = this.#decider(truth)?.[1];
+        if (device !== undefined && now - this.due(device) > UNSETTLED_MS)
           wrong.push(`${truth.key} is gone (${device.why}) since ${Math.round(device.since)} ms, but said ${truth.said}`);
       }
     }
     return wrong;
   }
 
-  /** The device whose time runs out last, of a user who is gone. */
-  #decider(truth: UserTruth): DeviceTruth | null {
-    let decider: DeviceTruth | null = null;
-    for (const device of truth.devices.values()) {
-      if (decider === null || this.due(device) > this.due(decider)) decider = device;
+  /** The device (and its id) whose time runs out last, of a user who is gone. */
+  #decider(truth: UserTruth): readonly [string, DeviceTruth] | null {
+    let decider: readonly [string, DeviceTruth] | null = null;
+    for (const entry of truth.devices) {
+      if (decider === null || this.due(entry[1]) > this.due(decider[1])) decider = entry;
     }
     return decider;
   }
@@ -142,7 +148,8 @@ export class Truth {
   #user(key: string): UserTruth {
     let truth = this.users.get(key);
     if (truth === undefined) {
-      truth = { key, devices: new Map(), there: 0, said: 'offline', told: true, awaited: null, wrongSince: null, thereSince: 0 };
+      const nobody = { there: 0, said: 'offline', told: true, awaited: null, wrongSince: null, thereSince: 0, loss: 0 } as const;
+      truth = { key, devices: new Map(), ...nobody };
       this.users.set(key, truth);
     }
     return truth;
@@ -158,7 +165,7 @@ export class Truth {
       if (now - truth.thereSince < this.#options.ttl_ms && this.#wasAbsence(cause)) truth.awaited = truth.thereSince;
       else {
         truth.wrongSince = now;
-        this.figures.wrong(cause, this.#options.disturbed(now - 1, false));
+        this.figures.wrong(cause, this.#options.disturbed(now - 1, false), truth.loss);
       }
     }
   }
@@ -169,14 +176,14 @@ export class Truth {
 
   #closeWrong(truth: UserTruth, now: number): void {
     if (truth.wrongSince === null) return;
-    this.figures.wrongFor(now - truth.wrongSince, this.#options.disturbed(truth.wrongSince, false));
+    this.figures.wrongFor(now - truth.wrongSince, this.#options.disturbed(truth.wrongSince, false), truth.loss);
     truth.wrongSince = null;
   }
 
   #saidWhileGone(truth: UserTruth, to: State, now: number): void {
-    const device = this.#decider(truth);
-    if (device === null) return;
-    if (to !== 'offline') return;
+    const decider = this.#decider(truth);
+    if (decider === null || to !== 'offline') return;
+    const [id, device] = decider;
     // Said before, taken back, and said again, while they were gone all along.
     if (truth.told) {
       this.figures.flashed(this.#options.disturbed(device.since, true));
@@ -185,17 +192,18 @@ export class Truth {
     truth.told = true;
     const from = device.why === 'ttl' ? device.since + device.ttl_ms : device.since;
     const disturbed = this.#options.disturbed(device.since, device.why !== 'gateway');
-    this.figures.detected(device.why, Math.max(0, now - from), disturbed);
+    this.figures.detected(device.why, Math.max(0, now - from), disturbed, this.#options.lossOf(id));
     if (!disturbed) this.#checkLate(truth, now, 'said offline');
   }
 
   /** Back, without offline ever said: missed, where there was time enough to say it. */
   #closeAbsence(truth: UserTruth, now: number): void {
-    const device = this.#decider(truth);
-    if (device === null || truth.told || device.since === now) return;
+    const device = this.#decider(truth)?.[1];
+    // Offline is what is said, though not anew: that they had been there was never heard of (a gateway died with their hello).
+    if (device === undefined || truth.told || truth.said === 'offline' || device.since === now) return;
     const late = now - this.due(device);
     const disturbed = this.#options.disturbed(device.since, device.why !== 'gateway');
-    if (late > LATE_MS) this.figures.missed(device.why, disturbed);
+    if (late > LATE_MS) this.figures.missed(disturbed);
     if (!disturbed) this.#checkLate(truth, now, 'never said offline, and came back');
   }
 

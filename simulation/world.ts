@@ -94,11 +94,13 @@ export class World {
     this.host = this.scheduler.host('nobody');
     const now = (): number => this.scheduler.now;
     this.#disturbance = new Disturbance(now);
+    const loss = new Map(story.clients.map(({ device, path }) => [device, path.loss]));
     this.truth = new Truth({
       now,
       ttl_ms: story.ttl_ms,
       disturbed: (since, gateways) =>
         this.#disturbance.touched(since, 'log', 'clock', 'topology', ...(gateways ? (['gateway', 'pause'] as const) : [])),
+      lossOf: (device) => loss.get(device) ?? 0,
       lastBeat: (device) => this.beats.of(device).last,
       late: (since, detail) => {
         if (!this.#disturbance.touched(since, 'pause')) this.breaks('detection', detail);
