@@ -13,7 +13,7 @@
  *
  * **Standbys** are spread evenly too, never on the owner, and stay where there is an image already.
  */
-import type { TopicPartition } from '../ports/log.ts';
+import type { GroupStandby, TopicPartition } from '../ports/log.ts';
 
 export interface GroupMember {
   /** Unique in the group. */
@@ -36,8 +36,15 @@ export interface Assigned {
 /** An image that misses less is warm: to read it takes a fraction of a second. */
 export const WARM_RECORDS = 10_000;
 
-const isWarm = (member: GroupMember, number: number): boolean =>
-  (member.warm?.get(number) ?? Number.POSITIVE_INFINITY) < WARM_RECORDS;
+export const isWarm = ({ warm }: Pick<GroupMember, 'warm'>, number: number): boolean =>
+  (warm?.get(number) ?? Number.POSITIVE_INFINITY) < WARM_RECORDS;
+
+/**
+ * Whether something that an assignment awaits of a member has become warm since the member was asked: nobody says so again, so
+ * the group is to assign anew.
+ */
+export const isOverdue = (awaited: readonly number[], standby: Pick<GroupStandby, 'warm'> | undefined): boolean =>
+  standby !== undefined && awaited.length > 0 && awaited.some((number) => isWarm({ warm: standby.warm() }, number));
 
 /**
  * @param members in any order

@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { PresenceError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { GroupConsumer, GroupOptions, TopicPartition } from '../../ports/log.ts';
-import { assign } from '../assign.ts';
+import { assign, isOverdue } from '../assign.ts';
 import type { Partition } from './partition.ts';
 import { PartitionReader } from './reader.ts';
 
@@ -128,6 +128,7 @@ export class Group {
         owned.map(({ partition }) => partition),
       );
     }
+    if (members.some(({ closed, awaited, options }) => !closed && isOverdue(awaited, options.standby))) void this.#balance();
   }
 
   async #revoke(member: Member, names: readonly string[]): Promise<void> {

@@ -17,7 +17,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GroupOptions, TopicPartition } from '../../ports/log.ts';
-import { assign, type GroupMember } from '../assign.ts';
+import { assign, type GroupMember, isOverdue } from '../assign.ts';
 import { AssignerProtocol, type Client, type Connection } from './client.ts';
 import { typeOf } from './errors.ts';
 
@@ -145,6 +145,7 @@ export class Membership {
         standby.standby,
         assigned.map(({ partition }) => partition),
       );
+      if (isOverdue(standby.awaited, this.#options.options.standby)) round.abort();
       this.#joined();
       // What we gave up goes to its new owner in the next round.
       if (lost.length === 0) await beating;

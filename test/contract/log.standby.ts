@@ -15,12 +15,21 @@ interface Member {
 
 async function join(
   log: Log,
-  options: { readonly group: string; readonly topic: string; readonly replicas: number },
+  options: {
+    readonly group: string;
+    readonly topic: string;
+    readonly replicas: number;
+    readonly onAsked?: (member: Member) => void;
+  },
 ): Promise<Member> {
-  const member = { kept: [] as readonly number[], warm: new Map<number, number>() };
+  const member = { kept: [] as readonly number[], warm: new Map<number, number>() } as Member;
   const standby: GroupStandby = {
     replicas: options.replicas,
-    warm: () => member.warm,
+    warm: () => {
+      const said = new Map(member.warm);
+      options.onAsked?.(member);
+      return said;
+    },
     onStandby: (partitions) => {
       member.kept = partitions;
     },
@@ -104,6 +113,19 @@ export function standbyLaws({ logs, send }: Subject): void {
     expect(two.kept).toEqual(one.owned());
     await one.consumer.close();
     await eventually(() => two.owned().length === 2);
+    await two.consumer.close();
+  });
+
+  test('what becomes warm after the group has asked, and before it has assigned, is not waited for any longer', async () => {
+    const { log, other } = logs();
+    const [name, id] = [await topic(log, { partitions: 2 }), group()];
+    const one = await join(log, { group: id, topic: name, replicas: 1 });
+    await eventually(() => one.owned().length === 2);
+    // Nothing is awaited of it yet, so there is nobody to whom it could say so.
+    const onAsked = ({ warm }: Member): void => void warm.set(0, 0).set(1, 0);
+    const two = await join(other, { group: id, topic: name, replicas: 1, onAsked });
+    await eventually(() => one.owned().length === 1 && two.owned().length === 1);
+    await one.consumer.close();
     await two.consumer.close();
   });
 
