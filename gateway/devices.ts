@@ -4,10 +4,10 @@
  * **Model.** Heartbeats end here. A signal is written only when something changes: a hello, a state or source other
  * than last said on this connection, a goodbye, a silence; and when an ack is asked. Between those a beat is
  * one assignment. A connection speaks for one device at a time (devices-speaker.ts has its modes):
- * - hello binds it. Another connection here that held the same device in the same session is refused with `session_replaced`, without
- *   a signal: the new hello takes the hold. In another session it waits (takeovers.ts). A hello for another device on the same
- *   connection is a goodbye of the first. A hello whose socket closed before its first attempt is dropped with all that follows it;
- *   whom it displaced is silent, or has the device again.
+ * - hello binds it. Another connection here that held the same device in the same session is refused with
+ *   `session_replaced`, without a signal: the new hello takes the hold. In another session it waits (takeovers.ts). A hello
+ *   for another device on the same connection is a goodbye of the first. A hello whose socket closed before its first
+ *   attempt is dropped with all that follows it; whom it displaced is silent, or has the device again.
  * - goodbye, or `offline` said, unbinds it. A heartbeat then binds it anew (hello, then heartbeat); pings and pongs do not.
  * - 3 s (loop time, stall.ts) without a beat is silence. The socket may still be open: a beat brings it back by a
  *   `restated` hello, which takes the device from nobody who came meanwhile.
@@ -85,7 +85,6 @@ class HeldDevices implements GatewayDevices {
   readonly #restating: boolean[];
   readonly #wheel: Wheel<Speaker>;
   #bound = 0;
-  #shown = -1;
   #timer: Timer | null = null;
   #controls: Follower | null = null;
 
@@ -195,7 +194,7 @@ class HeldDevices implements GatewayDevices {
       silences.inc({ socket: speaker.gone ? 'closed' : 'open' });
       this.#silence(speaker, speaker.gone ? 'none' : 'silent');
     });
-    if (this.#shown !== this.#bound) devicesBound.set((this.#shown = this.#bound));
+    devicesBound.set(this.#bound);
   }
 
   lost({ user_id, device_id, connection_id }: Readonly<Record<'user_id' | 'device_id' | 'connection_id', string>>): void {
