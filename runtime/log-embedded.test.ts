@@ -128,3 +128,15 @@ test('a send may be made to fail before it is written, or after', async () => {
   await send('signals', record('k', 'ok'));
   expect(await values(log, 'signals')).toEqual(['lost', 'ok']);
 });
+
+test('whoever loses the id between two batches of an append writes no further one', async () => {
+  const { log } = await withClock();
+  const [one, heir] = [await log.transactions('id'), await log.transactions('id')];
+  await one.fence();
+  const batches = ['signals', 'state'].map((topic) => ({ topic, records: [record('k', 'old')] }));
+  const appended = one.append(batches).catch((error: unknown) => hasCode(error, 'FENCED'));
+  await heir.fence();
+  expect(await appended).toBe(true);
+  expect(await values(log, 'signals')).toEqual(['old']);
+  expect(await values(log, 'state')).toEqual([]);
+});

@@ -80,9 +80,10 @@ export function createTransactions(store: Store, faults: EmbeddedFaults): (trans
         const state = ids.get(transactionalId);
         if (state === undefined || epoch === 0)
           throw new PresenceError('INTERNAL', 'append before fence.', { at, retriable: false });
-        if (state.epoch !== epoch) throw fenced();
         const appended: Appended[] = [];
         for (const batch of batches) {
+          // Each time, as a broker does: somebody may take the id between two of them.
+          if (state.epoch !== epoch) throw fenced();
           const appends = store.reserve([batch], false);
           await store.write({ appends }).catch((cause: unknown) => {
             throw new PresenceError('COMMIT_UNKNOWN', 'Not all could be written.', { at, retriable: false, cause });
