@@ -10,9 +10,11 @@
  *
  * Memory: a partition holds at most `QUEUE_BYTES` and one fetch (1 MiB) beyond, and the batch being read. What waits is bytes as
  * they came; records are made of them when their turn has come, so that a backlog is not a heap of objects.
- * Nothing ends a fetcher but `close`: it asks again after any error, until it is answered.
+ * Nothing ends a fetcher but `close`: it asks again after any error, until it is answered. A batch that cannot be unpacked is
+ * fetched again, seldom (another replica may have it whole), and holds up its partition until then: nothing is passed over.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PresenceError } from '../../base/errors.ts';
 import { gauge } from '../../base/metrics.ts';
 import type { LogBatch, TopicPartition } from '../../ports/log.ts';
 import type { Client, Connection } from './client.ts';
@@ -27,6 +29,7 @@ const PARTITION_BYTES = 1 << 20;
 const QUEUE_BYTES = 1 << 20;
 const ERROR_PAUSE_MS = 100;
 const REDELIVERY_PAUSE_MS = 200;
+const UNREADABLE_PAUSE_MS = 2_000;
 
 export interface SourceOptions extends TopicPartition {
   readonly position: number;
@@ -67,7 +70,9 @@ export class Source {
   #queueBytes = 0;
   #running: Promise<void> | null = null;
   #active = false;
-  stopped = false;
+  readonly #stopping = new AbortController();
+  /** Where it could not be read when that was last said. */
+  #unreadableAt = -1;
 
   constructor(fetcher: Fetcher, options: SourceOptions) {
     this.#fetcher = fetcher;
@@ -79,6 +84,9 @@ export class Source {
 
   get wanting(): boolean {
     return this.#active && !this.stopped && this.#queueBytes < QUEUE_BYTES;
+  }
+  get stopped(): boolean {
+    return this.#stopping.signal.aborted;
   }
   get turn(): number {
     return this.#turn;
@@ -103,7 +111,7 @@ export class Source {
 
   /** Hands over no further batch; resolves when the one under way is done. */
   async stop(): Promise<void> {
-    this.stopped = true;
+    this.#stopping.abort();
     this.#drop();
     this.#fetcher.remove(this);
     await this.#running;
@@ -144,19 +152,34 @@ export class Source {
   /** Again and again until it is taken, or no longer ours to give. The offset behind it. */
   async #hand({ answer, from }: Fetched): Promise<number | null> {
     const turn = this.#turn;
-    while (!this.stopped && turn === this.#turn) {
+    const batch = await readAnswer(answer, from).catch((error: unknown) => this.#unreadable(error, from, turn));
+    while (batch !== null && !this.stopped && turn === this.#turn) {
       try {
-        const batch = await readAnswer(answer, from);
-        if (batch !== null && !batch.isEmpty) await this.#options.onBatch(batch);
-        return batch?.nextOffset ?? null;
+        if (!batch.isEmpty) await this.#options.onBatch(batch);
+        return batch.nextOffset;
       } catch (error) {
         if (this.stopped) return null;
         const fields = { error, topic: this.topic, partition: this.partition, offset: from };
         this.#fetcher.client.logger.warn(fields, 'A batch was refused; it is handed over again.');
-        await sleep(REDELIVERY_PAUSE_MS);
+        await this.#pause(REDELIVERY_PAUSE_MS);
       }
     }
     return null;
+  }
+
+  async #unreadable(error: unknown, offset: number, turn: number): Promise<null> {
+    if (this.#unreadableAt !== offset) {
+      const { code, at, help } = error as PresenceError;
+      this.#fetcher.client.logger.error({ code, at, help, error }, 'A batch cannot be read; its partition waits for it.');
+    }
+    this.#unreadableAt = offset;
+    await this.#pause(UNREADABLE_PAUSE_MS);
+    if (turn === this.#turn && !this.stopped) this.seek(offset);
+    return null;
+  }
+
+  async #pause(pause_ms: number): Promise<void> {
+    await sleep(pause_ms, undefined, { signal: this.#stopping.signal }).catch(() => {});
   }
 }
 
@@ -282,11 +305,13 @@ export class Fetcher {
 /**
  * What a fetch from `offset` on says of one partition; null if nothing new. An empty answer says nothing, not even that there
  * is nothing: a broker gives one to a client that is over its quota. (After compaction a fetch goes on to the next batch that
- * is left, and the log's last one always is.)
+ * is left, and the log's last one always is.) UNDECODABLE where a batch cannot be unpacked.
  */
 export async function readAnswer(answer: FetchAnswer, offset: number): Promise<ReadBatch | null> {
   const { topic, partition, stable, data, aborted } = answer;
-  const decoded = await decodeRecords(data, offset, aborted);
+  const decoded = await decodeRecords(data, offset, aborted).catch((cause: unknown) => {
+    throw unreadable({ topic, partition, offset }, cause);
+  });
   const { nextOffset } = decoded;
   if (nextOffset === null || nextOffset <= offset) return null;
   const endOffset = Math.max(stable, nextOffset);
@@ -299,6 +324,18 @@ export async function readAnswer(answer: FetchAnswer, offset: number): Promise<R
     },
   };
 }
+
+const unreadable = ({ topic, partition, offset }: TopicPartition & { readonly offset: number }, cause: unknown): PresenceError =>
+  new PresenceError(
+    'UNDECODABLE',
+    `A batch at offset ${offset} or soon after cannot be unpacked: ${cause instanceof Error ? cause.message : cause}`,
+    {
+      at: `${topic}/${partition}`,
+      retriable: false,
+      help: "See whether another replica, or Kafka's own kafka-dump-log, reads it. Records before an offset go by DeleteRecords.",
+      cause,
+    },
+  );
 
 /** `timestamp`: -1 the end (last stable offset), -2 the start, else the first record at or after it; -1 if there is none. */
 export async function listOffset(

@@ -215,9 +215,5 @@ export const protocolError = (code: number): Error & { type?: string } => {
   return error;
 };
 
-/** gzip, and what was registered with kafkajs's CompressionCodecs. Throws for a codec that is not there. */
-export const decompress = (attributes: number, data: Buffer): Promise<Buffer> =>
-  load('kafkajs/src/protocol/message/compression/index.js').lookupCodecByAttributes(attributes).decompress(data);
-
 /** What kafkajs takes for an encoded request: it asks for these fields of its own Encoder. */
 export const encoded = (buffer: Buffer): unknown => ({ buf: buffer, offset: buffer.length, buffer, size: () => buffer.length });

@@ -8,8 +8,8 @@
  */
 import type { LogRecord, OutRecord } from '../../ports/log.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
+import { unpack } from './compression.ts';
 import { crc32c } from './crc32c.ts';
-import { decompress } from './internals.ts';
 
 export interface AbortedTransaction {
   readonly producerId: number;
@@ -103,8 +103,9 @@ export async function decodeRecords(data: Buffer, from: number, aborted: readonl
     } else if (lastOffset >= from && !((attributes & TRANSACTIONAL) !== 0 && ignoring.has(producerId))) {
       const count = reader.int32();
       const stamp = (attributes & LOG_APPEND_TIME) !== 0 ? maxTimestamp : null;
-      const packed = (attributes & COMPRESSION) !== 0;
-      const buffer = packed ? await decompress(attributes, data.subarray(reader.at, end)) : data;
+      const codec = attributes & COMPRESSION;
+      const packed = codec !== 0;
+      const buffer = packed ? await unpack(codec, data.subarray(reader.at, end)) : data;
       if (count > 0) stretches.push({ buffer, at: packed ? 0 : reader.at, count, baseOffset, baseTimestamp, stamp });
     }
     nextOffset = lastOffset + 1;

@@ -2,7 +2,7 @@
  * What other clients and Kafka itself put into a log, and what they read of ours: open and aborted transactions, compression,
  * control records, compaction to nothing. Written with kafkajs itself, and with settings that hurry the broker.
  */
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CompressionTypes, Kafka, logLevel, Partitioners } from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -123,6 +123,29 @@ await describeWith('The Kafka log among other clients', ['kafka'], ({ kafka }) =
     expect(textOf(records)).toEqual(['a', 'b', 'c', 'a', 'b', 'c']);
     expect(records.map(({ headers }) => String(headers.h))).toEqual(['a', 'b', 'c', 'a', 'b', 'c']);
     expect(textOf(await readAll(log, name, 0, 1, 5))).toEqual(['b', 'c', 'a', 'b']);
+  });
+
+  // A topic's own codec is the broker's to apply: Java's libraries, as Kafka Streams and most writers use them.
+  test.each(['gzip', 'snappy', 'lz4', 'zstd'])('a topic that is packed by %s is read as it was written', async (codec) => {
+    const name = `wire.${randomUUID().slice(0, 8)}`;
+    const admin = client.admin();
+    await admin.connect();
+    cleanups.push(() => admin.disconnect());
+    const configEntries = [{ name: 'compression.type', value: codec }];
+    await admin.createTopics({ topics: [{ topic: name, numPartitions: 1, replicationFactor: 1, configEntries }] });
+    const producer = await log.producer();
+    const noise = randomBytes(100_000);
+    // Of every kind: nothing, what repeats, what cannot be packed, more than a block of any codec.
+    const values = [
+      Buffer.alloc(0),
+      Buffer.alloc(200_000, 'abc'),
+      noise,
+      Buffer.concat([noise.subarray(0, 40_000), Buffer.alloc(70_000), noise.subarray(0, 40_000)]),
+      ...Array.from({ length: 500 }, (_, i) => Buffer.from(`{"user":"u${i % 37}","at":${i * 7919},"state":"online"}`)),
+    ];
+    await producer.send([{ topic: name, records: values.map((value) => ({ key: 'k', value })) }]);
+    const records = await readAll(log, name);
+    expect(records.map(({ value }) => value?.toString('base64'))).toEqual(values.map((value) => value.toString('base64')));
   });
 
   test('kafkajs reads what we write', async () => {
