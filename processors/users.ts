@@ -87,6 +87,11 @@ export class Users {
     return this.objects.values();
   }
 
+  /** Only looked at: it brings nobody in, and is no reason to stay. */
+  inMemory(key: string): User | null {
+    return this.objects.get(key) ?? null;
+  }
+
   find(key: string): User | null {
     const user = this.objects.get(key);
     if (user === undefined) return this.image === null ? null : this.recall(key, this.image);

@@ -19,6 +19,7 @@ import { type Arrival, type ClockOptions, PartitionClock } from '../../processor
 import type { Changes } from '../../processors/diff.ts';
 import { Gateway } from '../../processors/gateway.ts';
 import { Happening } from '../../processors/happening.ts';
+import { LOOK_AHEAD, LookAhead } from '../../processors/look-ahead.ts';
 import { Device, Ghost, User } from '../../processors/record.ts';
 import { Scope } from '../../processors/scope.ts';
 import type { Batch, Input } from '../../processors/stage.ts';
@@ -56,6 +57,7 @@ export class Partition implements PresenceProcessor {
   private readonly scope: Scope;
   private readonly clock: PartitionClock;
   private readonly chain: BoundChain;
+  private readonly ahead: LookAhead;
   private readonly happening = new Happening();
   private readonly out = new Subject<PresenceEmission>();
   private loadedPartition: PartitionState | null = null;
@@ -69,6 +71,7 @@ export class Partition implements PresenceProcessor {
   constructor(options: PartitionOptions) {
     this.options = options;
     this.scope = new Scope(options.partition, options.image);
+    this.ahead = new LookAhead(this.scope.users);
     this.clock = new PartitionClock(options.clock);
     this.emissions = this.out.asObservable();
     this.chain = new BoundChain(options.chain, this.scope, (changes) => this.collect(changes));
@@ -139,7 +142,10 @@ export class Partition implements PresenceProcessor {
 
   process(batch: Batch<Signal>): readonly PresenceEmission[] {
     const emissions: PresenceEmission[] = [];
-    for (const record of batch.records) {
+    const { records } = batch;
+    for (let i = 0; i < records.length; i += 1) {
+      if (i % LOOK_AHEAD === 0) this.ahead.touch(records, i);
+      const record = records[i] as Input<Signal>;
       if (record.offset < this.next) continue;
       this.happening.offset = record.offset;
       if (record.stamp !== this.clock.stamp) this.moveTo(record.stamp);
