@@ -25,6 +25,7 @@ import { Gateway } from './gateway.ts';
 import type { Accepted, Happening, Heard } from './happening.ts';
 import { Device, type User } from './record.ts';
 import type { Scope } from './scope.ts';
+import { aName, aNumber, aTime, faultsOf, group, oneOf, type Settings } from './settings.ts';
 import { type BoundStage, defineStage, type FieldOf, type Stage, type StageLogic } from './stage.ts';
 import type { Millis } from './time.ts';
 
@@ -40,15 +41,48 @@ export interface DedupeOptions {
   readonly store: string;
 }
 
+const settings: Settings<DedupeOptions> = {
+  by: oneOf<DedupeOptions['by']>({
+    seq: true,
+    ordinal: true,
+    received_at: true,
+    ttl_ms: true,
+    silent_ms: true,
+    devices: true,
+    devices_hash: true,
+    restated_from: true,
+    until: true,
+    ttl_s: true,
+    epoch: true,
+  }),
+  within: oneOf<DedupeOptions['within']>({
+    session_id: true,
+    connection_id: true,
+    device_id: true,
+    user_id: true,
+    gateway_id: true,
+    kind: true,
+    state: true,
+    source: true,
+    override_id: true,
+    reason: true,
+    actor: true,
+  }),
+  remember: group<DedupeOptions['remember']>({ sessions: aNumber, for: aTime }),
+  devices: aNumber,
+  store: aName,
+};
+
 export function dedupe(name: string, options: DedupeOptions): Stage<Heard, Accepted> {
   const { by, within, remember, devices, store } = options;
   return defineStage<Heard, Accepted>(
     {
       kind: 'dedupe',
       name,
-      config: { by, within, remember_sessions: remember.sessions, remember_ms: remember.for, devices },
+      config: { by, within, remember_sessions: remember?.sessions, remember_ms: remember?.for, devices },
       stores: [{ name: store, part: 'sessions' }],
       timers: [],
+      ...faultsOf('dedupe', options, settings),
     },
     (scope, next) => {
       scope.fields.by = by;

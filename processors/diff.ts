@@ -17,6 +17,7 @@ import type { Audience, Diff, UserState } from '../schemas/generated.ts';
 import type { Lived } from './happening.ts';
 import type { User } from './record.ts';
 import type { Scope, Written } from './scope.ts';
+import { aName, aTime, faultsOf, type Settings } from './settings.ts';
 import { type BoundStage, defineStage, type Stage, type StageLogic } from './stage.ts';
 import type { Millis } from './time.ts';
 import type { Decision, Reason } from './view.ts';
@@ -33,6 +34,8 @@ export interface Changes {
   readonly diffs: readonly Written<Diff>[];
 }
 
+const settings: Settings<DiffOptions> = { flush: aTime, store: aName };
+
 export function diff(name: string, options: DiffOptions): Stage<Lived, Changes> {
   const { flush, store } = options;
   return defineStage<Lived, Changes>(
@@ -42,6 +45,7 @@ export function diff(name: string, options: DiffOptions): Stage<Lived, Changes> 
       config: { flush_ms: flush },
       stores: [{ name: store, part: 'emitted' }],
       timers: [{ name: `${name}.flush`, after_ms: flush, clock: 'lease' }],
+      ...faultsOf('diff', options, settings),
     },
     (scope, next) => {
       scope.flush = flush;

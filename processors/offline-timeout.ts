@@ -29,6 +29,7 @@ import { Gateway } from './gateway.ts';
 import type { Happening, Lived, Ranked } from './happening.ts';
 import { type Device, Ghost, type User } from './record.ts';
 import type { Scope } from './scope.ts';
+import { aName, aTime, faultsOf, optional, type Settings } from './settings.ts';
 import { type BoundStage, defineStage, type Stage, type StageLogic } from './stage.ts';
 import type { Millis } from './time.ts';
 import { bestDevice, view } from './views.ts';
@@ -47,6 +48,15 @@ export interface OfflineTimeoutOptions {
   readonly store: string;
 }
 
+const settings: Settings<OfflineTimeoutOptions> = {
+  lease: aTime,
+  grace: aTime,
+  forget: aTime,
+  forgetGateway: optional(aTime),
+  restate: optional(aTime),
+  store: aName,
+};
+
 export function offlineTimeout(name: string, options: OfflineTimeoutOptions): Stage<Ranked, Lived> {
   const all = { forgetGateway: 3_600_000, restate: 5_000, ...options };
   const { lease, grace, forget, forgetGateway, restate, store } = all;
@@ -62,6 +72,7 @@ export function offlineTimeout(name: string, options: OfflineTimeoutOptions): St
         { name: `${name}.grace`, after_ms: grace, clock: 'lease' },
         { name: `${name}.forget`, after_ms: forget, clock: 'lease' },
       ],
+      ...faultsOf('offlineTimeout', options, settings),
     },
     (scope, next) => new OfflineTimeout(scope, all, next),
   );

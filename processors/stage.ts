@@ -16,6 +16,7 @@ import type { Gateway } from './gateway.ts';
 import { Happening } from './happening.ts';
 import type { User } from './record.ts';
 import { Scope } from './scope.ts';
+import type { SettingFault } from './settings.ts';
 
 /** One decoded record of the input. */
 export interface Input<V> {
@@ -42,6 +43,8 @@ export interface StageSpec {
   readonly config: Readonly<Record<string, SpecValue>>;
   readonly stores: readonly StoreSpec[];
   readonly timers: readonly TimerSpec[];
+  /** What is wrong with what it was told; left out where nothing is. */
+  readonly faults?: readonly SettingFault[];
 }
 export type SpecValue = string | number | boolean | null | readonly string[];
 export interface StoreSpec {
@@ -86,7 +89,15 @@ export interface Stage<A, B> extends StageOperator<A, B> {
 
 /** Deep-frozen, so that a description stays what it was. */
 function frozen(spec: StageSpec): StageSpec {
-  for (const part of [spec.config, ...Object.values(spec.config), ...spec.stores, ...spec.timers, spec.stores, spec.timers])
+  for (const part of [
+    spec.config,
+    ...Object.values(spec.config),
+    ...spec.stores,
+    ...spec.timers,
+    spec.stores,
+    spec.timers,
+    spec.faults,
+  ])
     Object.freeze(part);
   return Object.freeze(spec);
 }

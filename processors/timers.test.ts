@@ -66,3 +66,14 @@ test('deadlines that come and go leave no entries behind', () => {
   }
   expect(timers.size).toBe(100);
 });
+
+test('a deadline that is no number is an error that says whose, not a search without end', () => {
+  const owner = new Owner(2, 'ada');
+  const timers = new Timers();
+  owner.at = Number.NaN;
+  expect(() => timers.arm(owner)).toThrow('The deadline of ada is no number.');
+  owner.at = 5;
+  timers.arm(owner);
+  owner.at = Number.NaN;
+  expect(() => timers.first()).toThrow('The deadline of ada is no number.');
+});

@@ -6,6 +6,8 @@
  * comes up; only one that moves earlier moves its owner at once. So a heartbeat that extends a ttl costs one comparison.
  */
 
+import { PresenceError } from '../base/errors.ts';
+
 /** Where an owner without an entry stands. */
 const NOWHERE = -1;
 /** The deadline of what waits for nothing. */
@@ -33,6 +35,14 @@ export function compareTimed(a: Timed, b: Timed): number {
   return 0;
 }
 
+/** It has no place in the order: looking for the first would never end. */
+const noNumber = ({ timerKey, timerSubKey }: Timed): PresenceError =>
+  new PresenceError('INTERNAL', `The deadline of ${timerKey}${timerSubKey === '' ? '' : `/${timerSubKey}`} is no number.`, {
+    at: 'timers',
+    retriable: false,
+    help: 'Some length of time in topology/presence.ts, or a stage of your own, is none: presence topology lint.',
+  });
+
 const before = (a: Timed, b: Timed): boolean => (a.armed !== b.armed ? a.armed < b.armed : compareTimed(a, b) < 0);
 
 export class Timers {
@@ -47,6 +57,7 @@ export class Timers {
   arm(owner: Timed): void {
     const at = owner.deadline();
     if (at >= owner.armed) return;
+    if (Number.isNaN(at)) throw noNumber(owner);
     owner.armed = at;
     if (owner.place === NOWHERE) {
       owner.place = this.heap.length;
@@ -60,6 +71,7 @@ export class Timers {
     for (let top = this.heap[0]; top !== undefined; top = this.heap[0]) {
       const at = top.deadline();
       if (at === top.armed) return top;
+      if (Number.isNaN(at)) throw noNumber(top);
       if (at === NEVER) this.remove(top);
       else {
         top.armed = at;

@@ -15,10 +15,11 @@
  *
  * **Delivery and replay.** Pure. The end of an override is a stamp in the record; its timer is an index.
  */
-import type { Override, Signal, Source, State } from '../schemas/generated.ts';
+import { type Override, type Signal, type Source, type State, sourceSymbols, stateSymbols } from '../schemas/generated.ts';
 import type { Accepted, Happening, Ranked } from './happening.ts';
 import type { Device, User } from './record.ts';
 import type { Scope } from './scope.ts';
+import { aName, aTime, faultsOf, listOf, optional, type Settings } from './settings.ts';
 import { type BoundStage, defineStage, type Stage, type StageLogic } from './stage.ts';
 import type { Millis } from './time.ts';
 
@@ -41,6 +42,14 @@ export interface WindowedPrecedenceOptions<S extends readonly Source[], T extend
   readonly store: string;
 }
 
+const settings: Settings<WindowedPrecedenceOptions<readonly Source[], readonly RankedState[]>> = {
+  sources: listOf(sourceSymbols),
+  states: listOf(stateSymbols.filter((state) => state !== 'invisible')),
+  window: aTime,
+  stagger: optional(aTime),
+  store: aName,
+};
+
 export function windowedPrecedence<const S extends readonly Source[], const T extends readonly RankedState[]>(
   name: string,
   options: WindowedPrecedenceOptions<S, T>,
@@ -58,6 +67,7 @@ export function windowedPrecedence<const S extends readonly Source[], const T ex
         { name: `${name}.cut`, after_ms: window, clock: 'stamp' },
         { name: `${name}.override`, after_ms: null, clock: 'stamp' },
       ],
+      ...faultsOf('windowedPrecedence', options, settings),
     },
     (scope, next) => {
       scope.cells.window = window;

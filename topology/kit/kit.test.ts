@@ -1,14 +1,15 @@
 import { Subject } from 'rxjs';
 import { expect, describe as suite, test } from 'vitest';
 import { hasCode, type PresenceError } from '../../base/errors.ts';
+import type { Happening, Ranked } from '../../processors/happening.ts';
 import { dedupe, diff, minutes, ms, offlineTimeout, seconds, windowedPrecedence } from '../../processors/index.ts';
-import type { Batch } from '../../processors/stage.ts';
+import { type Batch, defineStage } from '../../processors/stage.ts';
 import type { Signal } from '../../schemas/generated.ts';
 import { signal } from '../../schemas/signal.ts';
 import { presence } from '../presence.ts';
 import { topicSpecs, topics } from '../topics.ts';
 import { Driver } from './driver.ts';
-import { topology } from './index.ts';
+import { kafkaSink, topology } from './index.ts';
 import { SCENARIO_START as start } from './scenario.ts';
 
 suite('lint', () => {
@@ -154,5 +155,37 @@ suite('a processor', () => {
     driver.feed(start + 600, signal({ kind: 'override_set', user_id: 'ada', override_id: 'o', state: 'invisible' }));
     driver.feed(start + 9_000, signal({ kind: 'tick' }));
     expect(JSON.stringify(driver.emissions[0])).toBe(before);
+  });
+
+  test('a stage that leaves a deadline where it was is an error, not a step without end', () => {
+    const stuck = defineStage<Ranked, Ranked>(
+      { kind: 'stuck', name: 'stuck', config: {}, stores: [], timers: [] },
+      (scope, next) => ({
+        on: (ranked) => {
+          const { kind, device } = ranked as Happening;
+          if (kind === 'device_due' && device !== null) scope.leaseTimers.arm(device);
+          else next(ranked);
+        },
+      }),
+    );
+    const one = topology('t', 1, { name: 's', topic: topics.signals, key: 'user_id', clock: null })
+      .pipe(
+        dedupe('a', { by: 'seq', within: 'session_id', remember: { sessions: 8, for: minutes(10) }, devices: 9, store: 'a' }),
+        windowedPrecedence('b', {
+          sources: ['manual', 'app', 'inferred'],
+          states: ['dnd', 'busy', 'online', 'away', 'offline'],
+          window: ms(200),
+          store: 'b',
+        }),
+        stuck,
+        offlineTimeout('c', { lease: seconds(3), grace: seconds(1), forget: minutes(10), store: 'c' }),
+        diff('d', { flush: seconds(30), store: 'd' }),
+      )
+      .to(kafkaSink('state', { writes: 'states', topic: topics.state }));
+    const driver = new Driver(one);
+    driver.feed(start, beat(1));
+    expect(() => driver.feed(start + 9_000, signal({ kind: 'tick' }))).toThrow(
+      `Time stands still at ${start + 5_000}: the timer of ada/d falls due again and again.`,
+    );
   });
 });

@@ -2,12 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { expect, describe as suite, test } from 'vitest';
 import { systemOf } from '../../cli/system-spec.ts';
+import { devices, history, users } from '../../connectors/cockroach/tables.ts';
+import { lastSeenKey, stateKey } from '../../connectors/redis/keys.ts';
 import { HEARTBEAT_MS } from '../../gateway/ws/protocol.ts';
-import { editedSpec, readEdits } from '../../test/topology/edited.ts';
+import { editedSpec, editedTopology, readEdits } from '../../test/topology/edited.ts';
 import { presence } from '../presence.ts';
-import { MARKER_MS, SOURCES, STATES } from './lint/facts.ts';
+import { CONNECTED, MARKER_MS, SOURCES, STATES } from './lint/facts.ts';
 import { locate, printFault } from './lint/print.ts';
 import { lint, rules } from './lint.ts';
+import { BadTopology } from './topology.ts';
 
 interface Section {
   readonly id: string;
@@ -63,6 +66,35 @@ test('rules measure by what the parts do', () => {
   expect(MARKER_MS).toBe(HEARTBEAT_MS);
   const ranks = presence.spec.stages[1]?.config;
   expect([ranks?.sources, ranks?.states]).toEqual([SOURCES, STATES]);
+  const keys = [stateKey, lastSeenKey].map((key) => key(7).replace('7', 'n'));
+  expect(CONNECTED.redis.targets).toEqual(keys);
+  const tables = [devices, users, history].map((sql) => /INTO (\w+)/.exec(JSON.stringify(sql))?.[1]);
+  expect(CONNECTED.cockroachdb.targets).toEqual(tables);
+});
+
+suite('a topology that was not compiled', () => {
+  test.each([
+    ['lease: seconds(3), grace', 'grace', 'presence.silence missing-setting'],
+    ['grace: seconds(1),', '', 'presence.silence missing-setting'],
+    [", store: 'lives'", '', 'presence.silence missing-setting'],
+    ["by: 'seq'", "bye: 'seq'", 'presence.drop-repeats missing-setting, presence.drop-repeats unknown-setting'],
+    ["by: 'seq'", "by: 'sequ'", 'presence.drop-repeats bad-setting'],
+    ["within: 'session_id'", "within: 'session'", 'presence.drop-repeats bad-setting'],
+    ['remember: { sessions: 8, for: minutes(10) },', '', 'presence.drop-repeats missing-setting'],
+    ['for: minutes(10)', 'form: minutes(10)', 'presence.drop-repeats missing-setting, presence.drop-repeats unknown-setting'],
+    ["'busy', 'online'", "'busi', 'online'", 'presence.strongest-signal bad-setting'],
+    ['window: ms(200)', "window: '200 ms'", 'presence.strongest-signal bad-setting'],
+    ["key: 'user_id'", "key: 'user'", 'presence.signals bad-setting'],
+    [', leap: seconds(1)', '', 'presence.signals missing-setting'],
+    ["writes: 'diffs', topic: topics.diffs", "writes: 'diffs', topic: topics.dif", 'presence.diffs missing-setting'],
+    ["writes: 'diffs'", "write: 'diffs'", 'presence.diffs missing-setting, presence.diffs unknown-setting'],
+    ["tables: ['presence',", "table: ['presence',", 'presence.durable missing-setting, presence.durable unknown-setting'],
+  ])('%s => %s', (from, to, said) => {
+    const edits = [{ file: 'presence.ts', from, to }];
+    const faults = lint(editedSpec(edits));
+    expect(faults.map(({ at, rule }) => `${at} ${rule}`).join(', ')).toBe(said);
+    expect(() => editedTopology(edits)).toThrow(BadTopology);
+  });
 });
 
 suite('a place', () => {

@@ -6,6 +6,7 @@
 import { chain } from './lint/chain.ts';
 import { names } from './lint/names.ts';
 import type { Level, Rule } from './lint/rule.ts';
+import { settings } from './lint/settings.ts';
 import { sinks } from './lint/sinks.ts';
 import { times } from './lint/times.ts';
 import { topics } from './lint/topics.ts';
@@ -23,14 +24,22 @@ export interface Fault {
 }
 
 /** In the order of docs/lint.md. */
-export const rules: readonly Rule[] = [...names, ...chain, ...times, ...topics, ...sinks];
+export const rules: readonly Rule[] = [...settings, ...names, ...chain, ...times, ...topics, ...sinks];
 
 /** The help page of a rule. */
 export const helpOf = (rule: string): string => `docs/lint.md#${rule}`;
 
-/** Rules that need all topics, or the schemas, look at what the spec has. */
+/**
+ * Rules that need all topics, or the schemas, look at what the spec has. Where settings are missing, they are told alone: the
+ * other rules measure by them.
+ */
 export function lint(spec: TopologySpec): readonly Fault[] {
+  const unset = broken(spec, settings);
+  return unset.length > 0 ? unset : broken(spec, rules);
+}
+
+function broken(spec: TopologySpec, by: readonly Rule[]): readonly Fault[] {
   const faults: Fault[] = [];
-  for (const { id, level, check } of rules) check(spec, (at, message, fix) => faults.push({ level, rule: id, at, message, fix }));
+  for (const { id, level, check } of by) check(spec, (at, message, fix) => faults.push({ level, rule: id, at, message, fix }));
   return faults;
 }

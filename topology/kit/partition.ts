@@ -51,6 +51,18 @@ interface Draft {
   partition: PartitionState | null;
 }
 
+/** Of one user, device or gateway, in one step of time; beyond it the step would never end. */
+const FIRES_EACH_MAX = 100;
+
+const neverEnds = ({ timerKey, timerSubKey }: Timed, stamp: number, at: string): PresenceError => {
+  const who = timerSubKey === '' ? timerKey : `${timerKey}/${timerSubKey}`;
+  return new PresenceError('INTERNAL', `Time stands still at ${stamp}: the timer of ${who} falls due again and again.`, {
+    at,
+    retriable: false,
+    help: 'A stage leaves a deadline where it was when it falls due: the next one must be later, or none.',
+  });
+};
+
 export class Partition implements PresenceProcessor {
   readonly emissions: Observable<PresenceEmission>;
   private readonly options: PartitionOptions;
@@ -217,6 +229,7 @@ export class Partition implements PresenceProcessor {
   private fireUpTo(stamp: number): void {
     const { clock, scope } = this;
     scope.users.bringDue(clock.leaseAt(stamp), stamp);
+    const before = scope.counts.timersFired;
     for (;;) {
       const timer = this.firstTimer();
       const beat = scope.beats.first();
@@ -232,9 +245,16 @@ export class Partition implements PresenceProcessor {
         this.pass();
       } else if (timer !== null) {
         this.travel(timerAt);
+        if (scope.counts.timersFired - before > this.firesMax()) throw neverEnds(timer, timerAt, this.options.topology);
         this.fire(timer);
       }
     }
+  }
+
+  /** Far more than can fall due in one step: whoever has a deadline has a handful of them, one after the other. */
+  private firesMax(): number {
+    const { users, devices, gateways } = this.scope;
+    return 1_000 + FIRES_EACH_MAX * (users.known + devices + gateways.size);
   }
 
   private fire(timer: Timed): void {

@@ -63,7 +63,8 @@ suite('a scenario that differs', () => {
   test('and cannot be read says which line, and leaves the others be', () => {
     expect(check(presence, table('0s ada/phone helo')).differences).toEqual([
       '  own.txt:10',
-      '  There is no such step, in the line "0s ada/phone helo"',
+      '  "helo" is no step, in the line "0s ada/phone helo". Steps: tick, restart, again, cut epoch=7; ' +
+        'g1 lives|stops|marker; ada/phone hello|heartbeat|goodbye|silence; ada override|clear.',
     ]);
   });
 });
@@ -140,4 +141,11 @@ suite('in vitest', () => {
       'There is no store moods: the topology has sessions, claims, lives, emitted.',
     );
   });
+});
+
+test('a time that would never be reached is told, and not gone through', () => {
+  const late = check(presence, table('0s g1 lives\n9000000h tick'));
+  expect(late.differences[1]).toMatch(/From 0s on that is 32400000000 records, 1000000 are allowed .*"9000000h tick"/);
+  const unreadable = check(presence, table('1.2.3s tick'));
+  expect(unreadable.differences[1]).toMatch(/"1.2.3s" is not a time/);
 });

@@ -45,6 +45,9 @@ export const SCENARIO_START = 1_700_000_000_000;
 const STATES: ReadonlySet<string> = new Set(stateSymbols);
 const SOURCES: ReadonlySet<string> = new Set(sourceSymbols);
 
+/** Between two steps; a week of ticks fits. */
+const RECORDS_MAX = 1_000_000;
+
 export interface PlayOptions {
   /** Dies and is restored after every record. */
   readonly restarting?: boolean;
@@ -73,11 +76,15 @@ export function play(topology: Pick<Topology, 'processor'>, table: string, optio
       if (line.startsWith(':')) player.answer(line);
       else if (!line.startsWith('=') && !line.startsWith('!')) player.step(line);
     } catch (error) {
-      throw hasCode(error, 'BAD_INPUT') ? unreadable(`${error.message}, in the line "${line}"`) : error;
+      if (!hasCode(error, 'BAD_INPUT')) throw error;
+      throw unreadable(`${error.message}, in the line "${line}"${error.help === undefined ? '' : `. ${error.help}`}`);
     }
   }
   return player.told();
 }
+
+const KNOWN_STEPS =
+  'Steps: tick, restart, again, cut epoch=7; g1 lives|stops|marker; ada/phone hello|heartbeat|goodbye|silence; ada override|clear.';
 
 /** A step, and what came of it. */
 interface Told {
@@ -91,14 +98,16 @@ interface Told {
 const print = (at: number): string => `${(at - SCENARIO_START) / 1_000}s`;
 
 /** The scenario's author is told what cannot be read, without our stack. */
-const unreadable = (message: string): PresenceError =>
-  new PresenceError('BAD_INPUT', message, { at: 'scenario', retriable: false });
+const unreadable = (message: string, help?: string): PresenceError =>
+  new PresenceError('BAD_INPUT', message, { at: 'scenario', retriable: false, ...(help === undefined ? {} : { help }) });
 
 function millis(text: string): number {
   const match = /^(-?[\d.]+)(ms|s|m|h)$/.exec(text);
   if (match === null) throw unreadable(`"${text}" is not a time (5s, 200ms, 10m, 1h)`);
   const unit = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[match[2] as 'ms' | 's' | 'm' | 'h'];
-  return Math.round(Number(match[1]) * unit);
+  const length = Math.round(Number(match[1]) * unit);
+  if (Number.isNaN(length)) throw unreadable(`"${text}" is not a time (5s, 200ms, 10m, 1h)`);
+  return length;
 }
 
 function printDiff(diff: Diff): string {
@@ -158,6 +167,11 @@ class Player {
 
   /** A healthy log up to there: a marker a second of each living gateway, or a tick. */
   private goOn(at: number): void {
+    const records = ((at - this.time) / 1_000) * Math.max(1, this.living.size);
+    if (records > RECORDS_MAX)
+      throw unreadable(
+        `From ${this.time / 1_000}s on that is ${Math.round(records)} records, ${RECORDS_MAX} are allowed (gap has none)`,
+      );
     for (let second = Math.floor(this.time / 1_000) * 1_000 + 1_000; second <= at; second += 1_000) {
       this.time = second;
       if (this.living.size === 0) this.feed({ kind: 'tick' });
@@ -179,7 +193,7 @@ class Player {
     else if (what === 'marker') this.marker(who, rest);
     else if (what === 'override' || what === 'clear') this.override(who, what, rest);
     else if (what === 'hello' || what === 'heartbeat' || what === 'goodbye' || what === 'silence') this.say(who, what, rest);
-    else throw unreadable('There is no such step');
+    else throw unreadable(`"${what || who}" is no step`, KNOWN_STEPS);
   }
 
   private again(): void {

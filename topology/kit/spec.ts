@@ -2,6 +2,7 @@
  * A topology as data: plain JSON, frozen. It is what describe prints, lint checks, plan compares, the page draws, and what
  * `presence.spec.json` keeps.
  */
+import type { SettingFault } from '../../processors/settings.ts';
 import type { StageSpec } from '../../processors/stage.ts';
 import { fingerprint } from '../../schemas/fingerprint.ts';
 import { subjects } from '../../schemas/topics.ts';
@@ -13,6 +14,8 @@ export interface SourceSpec {
   readonly topic: string;
   readonly key: string;
   readonly clock: { readonly hole_ms: number; readonly settle_ms: number; readonly leap_ms: number } | null;
+  /** What is wrong with what it was told; left out where nothing is. */
+  readonly faults?: readonly SettingFault[];
 }
 
 export interface TopicSpec {

@@ -13,10 +13,12 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import { PresenceError } from '../../base/errors.ts';
 import type { ClockOptions } from '../../processors/clock.ts';
 import type { Heard } from '../../processors/happening.ts';
+import { aName, aTime, faultsOf, group, oneOf, orNull, type Settings } from '../../processors/settings.ts';
 import type { Batch, FieldOf, Stage } from '../../processors/stage.ts';
 import type { UserImage } from '../../processors/stored.ts';
 import type { Signal } from '../../schemas/generated.ts';
 import type { Topic } from '../topics.ts';
+import { aTopic, isTopic } from './a-topic.ts';
 import type { Chain } from './bound-chain.ts';
 import { type Fault, lint } from './lint.ts';
 import { Partition, type PresenceEmission, type PresenceProcessor } from './partition.ts';
@@ -32,6 +34,13 @@ export interface Source {
   /** Which steps of time count (clock.ts); null for a topic whose stamps are some foreign clock's. */
   readonly clock: ClockOptions | null;
 }
+
+const sourceSettings: Settings<Source> = {
+  name: aName,
+  topic: aTopic,
+  key: oneOf<Source['key']>({ user_id: true, gateway_id: true, kind: true }),
+  clock: orNull(group<ClockOptions>({ hole: aTime, settle: aTime, leap: aTime })),
+};
 
 export interface Topology {
   readonly name: string;
@@ -83,15 +92,17 @@ function flow<Out>(name: string, version: number, source: Source, chain: Chain):
 
 function specOf(name: string, version: number, source: Source, chain: Chain, sinks: readonly Sink<never>[]): TopologySpec {
   const { clock, topic, key } = source;
-  const touched = new Map([topic, ...sinks.flatMap((sink) => sink.topics)].map((one) => [one.name, one]));
+  const touched = new Map([topic, ...sinks.flatMap((sink) => sink.topics)].filter(isTopic).map((one) => [one.name, one]));
+  const timed = clock !== null && clock !== undefined;
   return deepFreeze({
     name,
     version,
     source: {
       name: source.name,
-      topic: topic.name,
+      topic: isTopic(topic) ? topic.name : '',
       key,
-      clock: clock === null ? null : { hole_ms: clock.hole, settle_ms: clock.settle, leap_ms: clock.leap },
+      clock: timed ? { hole_ms: clock.hole, settle_ms: clock.settle, leap_ms: clock.leap } : null,
+      ...faultsOf('the source', source, sourceSettings),
     },
     stages: chain.map((stage) => stage.spec),
     sinks: sinks.map(({ spec }) => spec),

@@ -1,4 +1,5 @@
 /** What the rules measure a topology by, ms where not said otherwise. contract.md's, or of the parts that meet the topology. */
+import { topicNames } from '../../../schemas/topics.ts';
 
 /** Gateways and owners write a marker so often, into every partition. */
 export const MARKER_MS = 1_000;
@@ -20,6 +21,15 @@ export const SESSION_BYTES_MAX = 130 + 8;
 export const GHOST_BYTES_MAX = 130 + 56 + 12;
 /** The parts of a user's record that stages may own (processors/record.ts). */
 export const PARTS = ['sessions', 'claims', 'life', 'emitted'] as const;
+/** What connectors write, by the kind of sink, and from what (connectors/sinks/index.ts): names that no declaration changes. */
+export const CONNECTED = {
+  cockroachdb: {
+    by: 'cockroachSink',
+    reads: [topicNames.state, topicNames.diffs],
+    targets: ['presence', 'presence_users', 'presence_history'],
+  },
+  redis: { by: 'redisSink', reads: [topicNames.state], targets: ['presence:state:{n}', 'presence:last_seen:{n}'] },
+} as const;
 /** Built-in stages, in the order in which each needs the one before. */
 export const KINDS = ['dedupe', 'windowedPrecedence', 'offlineTimeout', 'diff'] as const;
 /** The most trusted source first, the least available state last (contract.md, "Rules of presence"). */

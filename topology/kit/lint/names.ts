@@ -35,7 +35,7 @@ export const names: readonly Rule[] = [
   }),
   error('name', (spec, report) => {
     for (const [name, at] of named(spec))
-      if (!NAME.test(name))
+      if (typeof name !== 'string' || !NAME.test(name))
         report(
           at,
           `"${name}" is not of a-z 0-9 - with a letter first, 64 at most`,

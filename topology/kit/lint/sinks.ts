@@ -1,10 +1,34 @@
 /** Sinks: where results go, and whether they get there. */
 import { topicNames } from '../../../schemas/topics.ts';
 import type { SinkSpec } from '../sinks.ts';
-import { error, ofKind, place, type Rule, warning } from './rule.ts';
+import type { TopologySpec } from '../spec.ts';
+import { CONNECTED } from './facts.ts';
+import { error, ofKind, place, type Report, type Rule, warning } from './rule.ts';
 
 /** A connector's tables or keys stand in one target. */
-const targetsOf = ({ kind, target }: SinkSpec): readonly string[] => target.split(', ').map((one) => `${kind} ${one}`);
+const partsOf = ({ target }: SinkSpec): readonly string[] => target.split(', ');
+const targetsOf = (sink: SinkSpec): readonly string[] => partsOf(sink).map((one) => `${sink.kind} ${one}`);
+
+/** What a connector's sink declares, and its connector does otherwise. */
+function checkConnected(spec: TopologySpec, sink: SinkSpec, report: Report): void {
+  if (sink.kind === 'kafka') return;
+  const { reads, targets } = CONNECTED[sink.kind];
+  const other = partsOf(sink).filter((part) => !(targets as readonly string[]).includes(part));
+  const unread = sink.reads.filter((read) => !(reads as readonly string[]).includes(read));
+  const wiring = 'Let the connector do it first: connectors/sinks/index.ts.';
+  if (other.length > 0)
+    report(
+      place(spec, sink.name),
+      `writes ${other.join(', ')}, and the ${sink.kind} connector writes ${targets.join(', ')}: nothing would come`,
+      wiring,
+    );
+  if (unread.length > 0)
+    report(
+      place(spec, sink.name),
+      `reads ${unread.join(', ')}, and the ${sink.kind} connector reads ${reads.join(', ')}`,
+      wiring,
+    );
+}
 
 export const sinks: readonly Rule[] = [
   error('no-sink', (spec, report) => {
@@ -74,6 +98,20 @@ export const sinks: readonly Rule[] = [
           place(spec, name),
           `writes ${writes} to ${target}, and the runtime writes them to ${wired}: nothing would come`,
           wiring,
+        );
+    }
+    for (const sink of spec.sinks) checkConnected(spec, sink, report);
+  }),
+  warning('undeclared-sink', (spec, report) => {
+    if (spec.sinks.length === 0) return; // no-sink
+    const declared = new Set(spec.sinks.flatMap(targetsOf));
+    for (const [kind, { by, targets }] of Object.entries(CONNECTED)) {
+      const missing = targets.filter((target) => !declared.has(`${kind} ${target}`));
+      if (missing.length > 0)
+        report(
+          spec.name,
+          `declares no sink of ${missing.join(', ')}, and the ${kind} connector writes it all the same`,
+          `Add it to a ${by}; which connectors run is a setting of \`presence up\`.`,
         );
     }
   }),
