@@ -9,7 +9,15 @@ import { type Live, ownPages } from './pages.ts';
 const servers: Pick<OpsServer, 'close'>[] = [];
 afterEach(() => Promise.all(servers.splice(0).map((server) => server.close())));
 
-const running = (partition: number) => ({ partition, state: 'running' as const, position: 7, lag: 0, stamp: 9, problem: null });
+const running = (partition: number) => ({
+  partition,
+  state: 'running' as const,
+  position: 7,
+  lag: 0,
+  stamp: 9,
+  problem: null,
+  code: null,
+});
 
 async function start(instance: string, partitions: readonly number[], urls: readonly string[] = []): Promise<string> {
   const watched: Watched = {

@@ -216,8 +216,11 @@ export interface ReadOptions extends TopicPartition {
   readonly from: number;
   /** The first offset not to read. Never beyond the partition's end at the call, which is also the default. */
   readonly to?: number;
-  readonly onBatch: (batch: LogBatch) => void | Promise<void>;
+  /** `'enough'` ends the read here; what it rejects with, `read` rejects with. */
+  readonly onBatch: (batch: LogBatch) => ReadOn | Promise<ReadOn>;
 }
+
+export type ReadOn = void | 'enough';
 
 /**
  * Every reader reads committed records only. While the log cannot be reached, `producer`, `transactions` and

@@ -1,7 +1,8 @@
 /** Replays on the embedded log: what they say is what the processor alone says of the same records, however they are run. */
 import { expect, test } from 'vitest';
+import { PresenceError } from '../base/errors.ts';
 import { silentLogger } from '../base/logger.ts';
-import type { Log, OutRecord, Stamps } from '../ports/log.ts';
+import type { Log, OutRecord, ReadOptions, Stamps } from '../ports/log.ts';
 import type { Input } from '../processors/stage.ts';
 import { swarm } from '../processors/swarm.ts';
 import { createEmbeddedLog } from '../runtime/log-embedded.ts';
@@ -129,5 +130,77 @@ test('nothing left to do is done at once', async () => {
   await replay(log, codecs);
   expect(await replay(log, codecs)).toMatchObject({ diffs: 0, complete: true });
   await expectExact(log, codecs, 'on');
+  await log.close();
+});
+
+/** The same log, some of whose calls are these instead. */
+const through = (log: Log, instead: Partial<Log>): Log =>
+  new Proxy(log, {
+    get: (inner, name) => {
+      const found: unknown = Reflect.get(name in instead ? instead : inner, name);
+      return typeof found === 'function' ? found.bind(inner) : found;
+    },
+  });
+
+test('a partition that stands still is asked about once, and not read', async () => {
+  const { log, codecs } = await topicOf({ stamps: 'broker', seed: 41 });
+  let [read, stands] = [0, true];
+  const watched = through(log, {
+    read: (options: ReadOptions) =>
+      log.read({
+        ...options,
+        onBatch: (batch) => {
+          if (options.topic === 'old.signals') read += 1;
+          return options.onBatch(batch);
+        },
+      }),
+    // The first batch of each partition comes late.
+    consume: (options) =>
+      log.consume({
+        ...options,
+        onBatch: async (batch) => {
+          if (stands) await new Promise((resolve) => setTimeout(resolve, 800));
+          stands = false;
+          await options.onBatch(batch);
+        },
+      }),
+  });
+  await replay(watched, codecs);
+  await expectExact(log, codecs, 'on');
+  expect(read).toBe(PARTITIONS);
+  await log.close();
+});
+
+test('a log that cannot be reached for a while does not end a replay', async () => {
+  const { log, codecs } = await topicOf({ stamps: 'broker', seed: 51 });
+  const away = new PresenceError('LOG_UNAVAILABLE', 'The log did not answer.', { at: 'committed', retriable: true });
+  let asked = 0;
+  const committed: Log['committed'] = async (group, topic) => {
+    asked += 1;
+    if (asked % 3 !== 0) throw away;
+    return log.committed(group, topic);
+  };
+  const results = await Promise.all([replay(through(log, { committed }), codecs), replay(log, codecs)]);
+  expect(results.every(({ complete }) => complete)).toBe(true);
+  expect(asked).toBeGreaterThan(2);
+  await log.close();
+});
+
+test('what parks a partition ends a replay, with its code', async () => {
+  const { log, codecs } = await topicOf({ stamps: 'broker', seed: 61 });
+  await log.ensureTopics([{ name: into.state, partitions: PARTITIONS, cleanup: 'compact' }]);
+  const producer = await log.producer();
+  await producer.send([{ topic: into.state, records: [{ key: 'ada', value: Buffer.from('garbage'), partition: 1 }] }]);
+  await expect(replay(log, codecs)).rejects.toMatchObject({ code: 'UNDECODABLE', at: 'partition 1' });
+  await log.close();
+});
+
+test('a member for whom no partition is left has taken no time', async () => {
+  const { log, codecs } = await topicOf({ stamps: 'broker', seed: 71 });
+  await replay(log, codecs);
+  const consume: Log['consume'] = (options) => log.consume({ ...options, onAssigned: async () => {} });
+  const { complete, seconds } = await replay(through(log, { consume }), codecs);
+  expect(complete).toBe(true);
+  expect(seconds).toBeGreaterThanOrEqual(0);
   await log.close();
 });

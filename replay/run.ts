@@ -17,9 +17,9 @@
  * **Delivery and replay.** As the guarantee says; the same input gives the same diffs, byte for byte.
  */
 import { clock as machine } from '../base/clock.ts';
-import { PresenceError } from '../base/errors.ts';
+import { hasCode, PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import type { Log } from '../ports/log.ts';
+import type { Log, ReadOn } from '../ports/log.ts';
 import type { ProcessingGuarantee } from '../runtime/at-least-once.ts';
 import { type Runner, runTopology } from '../runtime/runner.ts';
 import { pause } from '../runtime/waiting.ts';
@@ -86,8 +86,9 @@ const OTHERS_MS = 250;
 const STANDS_MS = 500;
 
 /**
- * Resolves when all partitions are done (or given up). Rejects with what parks a partition (NO_BASE, LOG_MISMATCH,
- * UNDECODABLE state, poisoned records above the limit), with LOG_MISMATCH for topics that do not fit, LOG_UNAVAILABLE.
+ * Resolves when all partitions are done (or given up). Rejects with the code of what parks a partition (NO_BASE, LOG_MISMATCH,
+ * UNDECODABLE state, INTERNAL for poisoned records above the limit), with LOG_MISMATCH for topics that do not fit. LOG_UNAVAILABLE
+ * where the log cannot be reached at the start; once begun, it waits for the log as long as that takes.
  */
 export async function runReplay(options: ReplayOptions): Promise<ReplayResult> {
   const { topic, group, into, logger, limits = {} } = options;
@@ -147,8 +148,10 @@ class Ending {
   readonly #options: EndingOptions;
   /** Where a partition stands, since when, and whether nothing readable is left before its end. */
   readonly #standing = new Map<number, { position: number; since: number; asked: boolean; over: boolean }>();
-  #settled = '';
+  /** The partitions that were settled last; null: none yet, not even none at all. */
+  #settled: string | null = null;
   #settledAt = 0;
+  #othersAskedAt = 0;
   #shownAt = machine.monotonic();
 
   constructor(options: EndingOptions) {
@@ -157,26 +160,40 @@ class Ending {
 
   /** When this process's part was committed, on the monotonic clock; null if it was given up. */
   async reached(): Promise<number | null> {
-    const { signal, group, topic, ends, log } = this.#options;
-    for (let askedAt = 0; signal?.aborted !== true; await pause(POLL_MS, signal)) {
+    const { signal } = this.#options;
+    for (; signal?.aborted !== true; await pause(POLL_MS, signal)) {
       this.#show();
-      if (!(await this.#ownDone())) continue;
-      if (!(await this.#settle())) continue;
-      if (this.#options.runner.partitions.length === ends.length) return this.#settledAt;
-      if (machine.monotonic() - askedAt < OTHERS_MS) continue;
-      askedAt = machine.monotonic();
-      const committed = await log.committed(group, topic);
-      if (ends.every((end, partition) => end === 0 || (committed[partition] ?? 0) >= end)) return this.#settledAt;
+      if (await this.#done()) return this.#settledAt;
     }
     return null;
+  }
+
+  /** false also while the log cannot be reached: the runners go on when it is back, and then it is asked again. */
+  async #done(): Promise<boolean> {
+    try {
+      return (await this.#ownDone()) && (await this.#settle()) && (await this.#othersDone());
+    } catch (error) {
+      if (!hasCode(error, 'LOG_UNAVAILABLE') || !error.retriable) throw error;
+      this.#options.logger.debug({ err: error }, 'Whether the replay is done cannot be asked now.');
+      return false;
+    }
+  }
+
+  async #othersDone(): Promise<boolean> {
+    const { runner, group, topic, ends, log } = this.#options;
+    if (runner.partitions.length === ends.length) return true;
+    if (machine.monotonic() - this.#othersAskedAt < OTHERS_MS) return false;
+    this.#othersAskedAt = machine.monotonic();
+    const committed = await log.committed(group, topic);
+    return ends.every((end, partition) => end === 0 || (committed[partition] ?? 0) >= end);
   }
 
   async #ownDone(): Promise<boolean> {
     const { runner, ends } = this.#options;
     let done = true;
-    for (const { partition, state, position, problem } of runner.partitions) {
+    for (const { partition, state, position, problem, code } of runner.partitions) {
       if (state === 'parked')
-        throw new PresenceError('INTERNAL', problem ?? 'A partition is parked.', {
+        throw new PresenceError(code ?? 'INTERNAL', problem ?? 'A partition is parked.', {
           at: `partition ${partition}`,
           retriable: false,
         });
@@ -198,7 +215,12 @@ class Ending {
     if (stands.asked || now - stands.since < STANDS_MS) return stands.over;
     let readable = false;
     const { log, topic } = this.#options;
-    await log.read({ topic, partition, from: position, to: end, onBatch: () => void (readable = true) });
+    const onBatch = (): ReadOn => {
+      readable = true;
+      // What is there is the runner's to read; of a partition that only stands still it may be nearly all.
+      return 'enough';
+    };
+    await log.read({ topic, partition, from: position, to: end, onBatch });
     stands.asked = true;
     stands.over = !readable;
     return stands.over;

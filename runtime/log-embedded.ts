@@ -185,7 +185,7 @@ class EmbeddedLog implements Log {
     for (let position = from; position < end; ) {
       const batch = source.slice(position, end);
       if (batch === null) return;
-      if (batch.records.length > 0) await onBatch(batch);
+      if (batch.records.length > 0 && (await onBatch(batch)) === 'enough') return;
       position = batch.nextOffset;
       // Other work gets its turn between batches.
       await turn();

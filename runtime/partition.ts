@@ -18,8 +18,7 @@
  * - **fenced**: somebody else has taken the partition. All state is dropped. After a pause, and once the group
  *   confirms that the partition is ours, it is taken again, from *fencing* on.
  * - **parked**: it refuses to run (NO_BASE, LOG_MISMATCH, UNDECODABLE state, too many poisoned records, output that the log
- *   will never take) and says what
- *   to do. Other partitions run on. Left only by a new assignment or a restart.
+ *   will never take) and says what to do. Other partitions run on. Left only by a new assignment or a restart.
  * - **revoked**: the end. What is under way may finish; nothing more is begun.
  *
  * Only `enter` changes the state.
@@ -36,7 +35,7 @@
  * at most once from here, said again by the topology. What is emitted depends on the input alone.
  */
 import { clock } from '../base/clock.ts';
-import { hasCode, PresenceError } from '../base/errors.ts';
+import { type ErrorCode, hasCode, PresenceError } from '../base/errors.ts';
 import type { LogBatch, LogTransactions, TopicPartition } from '../ports/log.ts';
 import type { CommitTrouble } from './committer.ts';
 import { type DeadLetter, putAsideForSure } from './dead-letters.ts';
@@ -71,6 +70,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
   private inHand = false;
   private finishing = false;
   private problem: string | null = null;
+  private code: ErrorCode | null = null;
   private lag: number | null = null;
   private committedAt = 0;
   /** The group's position as this runner last committed it; null before the first restore. */
@@ -92,8 +92,8 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
   }
 
   get status(): PartitionStatus {
-    const { partition, state, position, lag, stamp, problem } = this;
-    return { partition, state, position, lag, stamp, problem };
+    const { partition, state, position, lag, stamp, problem, code } = this;
+    return { partition, state, position, lag, stamp, problem, code };
   }
   get position(): number {
     return this.held?.processor.position ?? 0;
@@ -233,6 +233,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
   }
 
   private park(error: PresenceError): void {
+    this.code = error.code;
     this.problem = error.help === undefined ? error.message : `${error.message} ${error.help}`;
     this.enter('parked');
     this.parts.logger.error(

@@ -4,6 +4,7 @@
  * (a counter with timers) through the same code.
  */
 
+import type { ErrorCode } from '../base/errors.ts';
 import type { StoredRecords } from '../processors/stored.ts';
 import type { ValueCodec } from '../schemas/codec.ts';
 import type { PartitionProcessor } from '../topology/kit/processor.ts';
@@ -130,4 +131,6 @@ export interface PartitionStatus {
   readonly stamp: number;
   /** Why it is parked, or what it last failed of; null when all is well. */
   readonly problem: string | null;
+  /** Of what parked it (docs/errors.md); null where it is not parked. */
+  readonly code: ErrorCode | null;
 }

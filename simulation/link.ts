@@ -94,7 +94,7 @@ export class Link implements Log {
       await this.#broker.log.read({ ...options, onBatch: (batch) => void found.push(batch) });
       return found;
     });
-    for (const batch of batches) await options.onBatch(batch);
+    for (const batch of batches) if ((await options.onBatch(batch)) === 'enough') return;
   }
 
   async follow(options: FollowOptions): Promise<Follower> {

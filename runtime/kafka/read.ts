@@ -35,7 +35,8 @@ export async function readPartition(client: Client, options: ReadOptions): Promi
       const batch = await fetched;
       fetched = next(batch.nextOffset);
       const records = batch.nextOffset <= limit ? batch.records : batch.records.filter(({ offset }) => offset < limit);
-      if (records.length > 0) await onBatch({ ...batch, records, nextOffset: Math.min(batch.nextOffset, limit) });
+      if (records.length === 0) continue;
+      if ((await onBatch({ ...batch, records, nextOffset: Math.min(batch.nextOffset, limit) })) === 'enough') return;
     }
   } catch (error) {
     throw unavailable(at, error);

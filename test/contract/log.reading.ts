@@ -45,6 +45,18 @@ export function readingLaws({ logs, send }: Subject): void {
     expect(batches.at(-1)).toMatchObject({ nextOffset: end, endOffset: end });
   });
 
+  test('a read ends where its reader has had enough', async () => {
+    const { log } = logs();
+    const name = await topic(log);
+    const large = 'x'.repeat(500_000);
+    for (let i = 0; i < 24; i += 1) await send(name, record('k', large));
+    let batches = 0;
+    await log.read({ topic: name, partition: 0, from: 0, onBatch: () => (++batches === 1 ? 'enough' : undefined) });
+    expect(batches).toBe(1);
+    await log.read({ topic: name, partition: 0, from: 0, onBatch: async () => (++batches === 3 ? 'enough' : undefined) });
+    expect(batches).toBe(3);
+  });
+
   test('a read takes more than a batch holds, in order, without a gap', async () => {
     const { log } = logs();
     const name = await topic(log);
