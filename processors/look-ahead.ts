@@ -1,10 +1,10 @@
 /**
  * Touches what the next signals will need, so that it is at hand when they are processed.
  *
- * **Model.** A user, their devices and their ids lie anywhere in memory. Found one after the other, each is a wait for main memory,
- * half a dozen a signal: half of what a signal costs. Here they are touched in rounds, for `LOOK_AHEAD` signals at once: in a
- * round no step needs the one before, so the processor waits for several at a time. More signals would push each other out of its
- * caches again.
+ * **Model.** A user, their devices and their ids lie anywhere in memory. Found one after the other, each is a wait for main
+ * memory, half a dozen a signal: half of what a signal costs. Here they are touched in rounds, for `LOOK_AHEAD` signals at once:
+ * in a round no step needs the one before, so the processor waits for several at a time. More signals would push each other
+ * out of its caches again.
  *
  * **Delivery and replay.** Nothing is changed, and nothing found here is used: whoever is not in memory yet, or is made or
  * forgotten meanwhile, is found as ever.
