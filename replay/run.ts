@@ -87,8 +87,8 @@ const STANDS_MS = 500;
 
 /**
  * Resolves when all partitions are done (or given up). Rejects with the code of what parks a partition (NO_BASE, LOG_MISMATCH,
- * UNDECODABLE state, INTERNAL for poisoned records above the limit), with LOG_MISMATCH for topics that do not fit. LOG_UNAVAILABLE
- * where the log cannot be reached at the start; once begun, it waits for the log as long as that takes.
+ * UNDECODABLE state, INTERNAL for poisoned records above the limit), with LOG_MISMATCH for topics that do not fit, with
+ * LOG_UNAVAILABLE where the log cannot be reached at the start; once begun, it waits for the log as long as that takes.
  */
 export async function runReplay(options: ReplayOptions): Promise<ReplayResult> {
   const { topic, group, into, logger, limits = {} } = options;

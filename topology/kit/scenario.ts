@@ -84,7 +84,8 @@ export function play(topology: Pick<Topology, 'processor'>, table: string, optio
 }
 
 const KNOWN_STEPS =
-  'Steps: tick, restart, again, cut epoch=7; g1 lives|stops|marker; ada/phone hello|heartbeat|goodbye|silence; ada override|clear.';
+  'Steps: tick, restart, again, cut epoch=7; g1 lives|stops|marker; ' +
+  'ada/phone hello|heartbeat|goodbye|silence; ada override|clear.';
 
 /** A step, and what came of it. */
 interface Told {
