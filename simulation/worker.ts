@@ -4,6 +4,8 @@ import { figuresToJson } from './report.ts';
 import { tellStory } from './story.ts';
 import { play } from './world.ts';
 
+// A campaign that is killed leaves nobody behind.
+process.on('disconnect', () => process.exit(0));
 process.on('message', (task: Task) => {
   void playOne(task).then(
     (verdict) => process.send?.(verdict),

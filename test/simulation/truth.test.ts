@@ -1,0 +1,79 @@
+/** The ground truth and its figures: what counts as late, and how the figures of worlds add up. */
+import { describe, expect, test } from 'vitest';
+import { Figures, goneReasons } from '../../simulation/figures.ts';
+import { Random } from '../../simulation/random.ts';
+import { addFigures, figuresToJson, reportOf } from '../../simulation/report.ts';
+import { Truth } from '../../simulation/truth.ts';
+
+function watch() {
+  const late: string[] = [];
+  const time = { now: 0 };
+  const truth = new Truth({
+    now: () => time.now,
+    ttl_ms: 3_000,
+    disturbed: () => false,
+    lastBeat: () => 0,
+    lossOf: () => 0.05,
+    late: (_since, detail) => late.push(detail),
+  });
+  const at = (ms: number): Truth => {
+    time.now = ms;
+    return truth;
+  };
+  return { truth, late, at };
+}
+
+describe('Offline is late', () => {
+  test('when it was not said 2 s after it was due, and they came back', () => {
+    const { truth, late, at } = watch();
+    at(0).there('u', 'd');
+    at(100).said('u', 'online', 'signal');
+    at(1_000).gone('u', 'd', 'clean');
+    at(4_100).there('u', 'd');
+    expect(late).toEqual([expect.stringContaining('2100 ms after it was due')]);
+    expect(truth.figures.missing.calm).toBe(1);
+  });
+
+  test('never where offline is what is said all along: nobody heard that they had been there', () => {
+    const { truth, late, at } = watch();
+    at(0).there('u', 'd');
+    at(10).gone('u', 'd', 'gateway');
+    at(20_000).there('u', 'd');
+    expect(late).toEqual([]);
+    expect(truth.figures.missing.calm).toBe(0);
+    expect(truth.figures.unsaid.calm).toBe(1);
+  });
+
+  test('and it is where they were heard of after they had gone', () => {
+    const { late, at } = watch();
+    at(0).there('u', 'd');
+    at(10).gone('u', 'd', 'clean');
+    at(50).said('u', 'online', 'signal');
+    at(20_000).there('u', 'd');
+    expect(late).toHaveLength(1);
+  });
+});
+
+test('Figures of many worlds add up to those of one', () => {
+  const random = new Random(3, 'figures');
+  const all = new Figures();
+  const sum = new Figures();
+  for (let world = 0; world < 20; world++) {
+    const one = new Figures();
+    for (let count = 0; count < 50; count++) {
+      const [loss, disturbed, ms] = [random.pick([0, 0.05, 0.1]), random.chance(0.3), random.between(0, 9_000)];
+      const why = random.pick(goneReasons);
+      for (const figures of [one, all]) {
+        figures.sessions(Math.round(ms * 10), loss);
+        figures.detected(why, ms, disturbed, loss);
+        figures.wrong('silence', disturbed, loss);
+        figures.wrongFor(Math.round(ms), disturbed, loss);
+        figures.fresh(ms, disturbed);
+        figures.missed(disturbed);
+      }
+    }
+    addFigures(sum, JSON.parse(JSON.stringify(figuresToJson(one))));
+  }
+  expect(reportOf(sum)).toBe(reportOf(all));
+  expect(reportOf(sum)).toMatch(/offline after a clean close \| [\d,]+ \/ [\d,]+ \/ [\d,]+ \([\d,]+\)/);
+});
