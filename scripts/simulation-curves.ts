@@ -126,9 +126,9 @@ const loss = { field: 'loss_percent', type: 'quantitative', title: 'segments los
 const said = {
   field: 'percent',
   type: 'quantitative' as const,
-  title: 'session time said offline, % (at the foot: none seen)',
-  scale: { type: 'log' as const, domain: [FOOT, 100] },
-  axis: { format: '~g' },
+  title: 'said offline, % of session time',
+  scale: { type: 'log' as const, domain: [FOOT, 1] },
+  axis: { values: [FOOT, 1e-3, 1e-2, 1e-1, 1], labelExpr: `datum.value <= ${FOOT} ? 'none seen' : format(datum.value, '~g')` },
 };
 const look = { background: 'white', padding: 12, config: { font: 'sans-serif', view: { stroke: null } } } as const;
 
@@ -164,7 +164,13 @@ await draw('simulation-choices.svg', {
       height: 300,
       data: { values: detected },
       encoding: {
-        y: { field: 'choice', type: 'nominal', title: null, sort: names, axis: { orient: 'right', ticks: false, domain: false } },
+        y: {
+          field: 'choice',
+          type: 'nominal',
+          title: null,
+          sort: names,
+          axis: { labelLimit: 0, labelFontSize: 11, ticks: false, domain: false },
+        },
       },
       layer: [
         {
