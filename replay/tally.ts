@@ -16,19 +16,38 @@ export interface TallyingLog {
 
 type Position = TopicPartition & { readonly offset: number };
 
-/** What was handed over and is not counted yet: a batch or two a partition. */
+/** The offsets of a batch's records, once somebody has looked at them. */
+interface Seen {
+  readonly nextOffset: number;
+  offsets: Float64Array;
+}
+
+const NONE = new Float64Array(0);
+
+/** What was handed over and is not counted yet: a batch or two a partition. Of a batch its offsets alone, not a heap of objects. */
 class Handed {
-  readonly #batches = new Map<string, LogBatch[]>();
+  readonly #batches = new Map<string, Seen[]>();
   /** Up to which offset all is counted. */
   readonly #counted = new Map<string, number>();
 
-  add(batch: LogBatch): void {
-    const place = `${batch.topic}/${batch.partition}`;
+  /** The same batch, which tells what it holds when its records are asked for: it may wait for its partition before. */
+  over(batch: LogBatch): LogBatch {
+    const { topic, partition, nextOffset, endOffset } = batch;
+    const place = `${topic}/${partition}`;
     const queue = this.#batches.get(place) ?? [];
     this.#batches.set(place, queue);
-    // Handed over again: the newest counts. Its records are not looked at: it may wait for its partition.
-    while ((queue.at(-1)?.nextOffset ?? 0) >= batch.nextOffset) queue.pop();
-    queue.push(batch);
+    // Handed over again: the newest counts.
+    while ((queue.at(-1)?.nextOffset ?? 0) >= nextOffset) queue.pop();
+    const seen: Seen = { nextOffset, offsets: NONE };
+    queue.push(seen);
+    return {
+      ...{ topic, partition, nextOffset, endOffset },
+      get records() {
+        const { records } = batch;
+        if (seen.offsets.length !== records.length) seen.offsets = Float64Array.from(records, ({ offset }) => offset);
+        return records;
+      },
+    };
   }
 
   /** How many records lie below the position that were not counted before. */
@@ -38,8 +57,8 @@ class Handed {
     const queue = this.#batches.get(place) ?? [];
     let count = 0;
     let at = from;
-    for (const { records, nextOffset } of queue) {
-      for (const record of records) if (record.offset >= at && record.offset < offset) count += 1;
+    for (const { offsets, nextOffset } of queue) {
+      for (const read of offsets) if (read >= at && read < offset) count += 1;
       at = Math.max(at, Math.min(nextOffset, offset));
     }
     while ((queue[0]?.nextOffset ?? Number.POSITIVE_INFINITY) <= offset) queue.shift();
@@ -96,10 +115,7 @@ export function tallying(log: Log): TallyingLog {
       consume: async (options) => {
         const consumer = await log.consume({
           ...options,
-          onBatch: (batch) => {
-            handed.add(batch);
-            return options.onBatch(batch);
-          },
+          onBatch: (batch) => options.onBatch(handed.over(batch)),
           onRevoked: async (partitions) => {
             await options.onRevoked?.(partitions);
             for (const place of partitions) handed.forget(place);

@@ -24,7 +24,7 @@
  * Only `enter` changes the state.
  *
  * ## Giving a batch back
- * A batch waits for its partition `patience_ms` at most, then it is given back (`seek` to its first record): a
+ * A batch waits for its partition `patience_ms` at most, then it is given back (`seek` to where it begins): a
  * handler that holds on for longer would hold up the group's next rebalance.
  *
  * ## Records that make the processor throw
@@ -307,7 +307,8 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
   }
 
   private giveBack(batch: LogBatch): void {
-    this.parts.seek({ ...this.input, offset: batch.records[0]?.offset ?? batch.nextOffset });
+    // Where the position is known, objects need not be made of a batch to be thrown away.
+    this.parts.seek({ ...this.input, offset: this.held?.processor.position ?? batch.records[0]?.offset ?? batch.nextOffset });
   }
 
   /** Whether the batch goes on from the position. If not, the input has been sought. */

@@ -121,7 +121,10 @@ class TopologyRunner<I, S, P, D, C> implements Runner {
     this.standbys = new Standbys({
       ...of,
       read: async (partition) => snapshots?.read(partition) ?? null,
-      onWarm: (partition) => void this.consumer.promise.then((consumer) => consumer.warmed(partition)),
+      onWarm: (partition) =>
+        void this.consumer.promise
+          .then((consumer) => consumer.warmed(partition))
+          .catch((err: unknown) => this.logger.warn({ partition, err }, 'The group could not be told that a standby is warm.')),
     });
     this.images = new Images({ keyOf: wiring.partitionKey, standbys: this.standbys, snapshots });
   }

@@ -16,8 +16,11 @@ async function setUp() {
   const write = (...keys: readonly string[]) =>
     producer.send([{ topic, records: keys.map((key) => ({ key, value: Buffer.from(key), partition: 0 })) }]);
   const held: (() => Promise<void>)[] = [];
-  const follow: Log['follow'] = (options: FollowOptions) =>
-    log.follow({ ...options, onBatch: async (batch) => void held.push(() => options.onBatch(batch)) });
+  const trouble = { refuses: false };
+  const follow: Log['follow'] = async (options: FollowOptions) => {
+    if (trouble.refuses) throw new Error('The log cannot be followed.');
+    return log.follow({ ...options, onBatch: async (batch) => void held.push(() => options.onBatch(batch)) });
+  };
   const let_ = async (): Promise<void> => {
     for (let idle = 0; idle < 10; idle += 1) {
       for (const hand of held.splice(0)) await hand();
@@ -41,7 +44,7 @@ async function setUp() {
     await standbys.close();
     await log.close();
   };
-  return { standbys, write, let_, owned, end };
+  return { standbys, write, let_, owned, trouble, end };
 }
 
 const keysOf = (image: StateImage | null): string[] => {
@@ -64,5 +67,24 @@ test('what an earlier follower still brings is no part of an image that has come
   await write('e');
   await let_();
   expect(keysOf(standbys.release(0))).toEqual(['a', 'b', 'c', 'd', 'e']);
+  await end();
+});
+
+test('standbys that cannot be followed are not warm, however near they were', async () => {
+  const { standbys, write, let_, trouble, end } = await setUp();
+  await write('a', 'b');
+  standbys.assign([0], []);
+  await let_();
+  expect([...standbys.lags]).toEqual([[0, 0]]);
+  expect(standbys.isWarm(0)).toBe(true);
+  trouble.refuses = true;
+  standbys.assign([0], []);
+  await let_();
+  expect([...standbys.lags]).toEqual([]);
+  expect(standbys.isWarm(0)).toBe(false);
+  trouble.refuses = false;
+  standbys.assign([0], []);
+  await let_();
+  expect(standbys.isWarm(0)).toBe(true);
   await end();
 });

@@ -146,6 +146,8 @@ export class Standbys {
         () => {}, // It goes on all the same: how far it is, its batches tell.
       );
     } catch (error) {
+      // Nobody tells how far behind they fall: none of them is warm.
+      for (const partition of next.keys()) this.forgetLag(partition);
       logger.warn({ topic, err: error }, 'Standbys cannot be followed; they stay as they are until the next assignment.');
     }
   }
@@ -177,6 +179,12 @@ export class Standbys {
     standby.lag = lag;
     this.show(partition);
     if (!wasWarm && this.isWarm(partition)) this.options.onWarm(partition);
+  }
+
+  private forgetLag(partition: number): void {
+    const standby = this.held.get(partition);
+    if (standby !== undefined) standby.lag = null;
+    metrics.lag.remove({ partition: String(partition) });
   }
 
   private drop(partition: number): void {

@@ -5,6 +5,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CompressionTypes, Kafka, logLevel, Partitioners } from 'kafkajs';
+import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { silentLogger } from '../../base/logger.ts';
 import type { Log } from '../../ports/log.ts';
@@ -239,6 +240,23 @@ await describeWith('The Kafka log among other clients', ['kafka'], ({ kafka }) =
     const follower = await log.follow({ topics: [name], from: 'start', onBatch: async () => {} });
     await follower.caughtUp;
     await follower.close();
+  });
+
+  test('a session timeout that the broker refuses is said once, with the settings that bound it', async () => {
+    const lines: { level: number; msg: string; session_ms?: number }[] = [];
+    const logger = pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) });
+    const impatient = await createKafkaLog({ brokers: [kafka], clientId: 'impatient', logger });
+    const joined = impatient.consume({
+      group: randomUUID(),
+      topics: [await topic(log)],
+      session_ms: 1,
+      onBatch: async () => {},
+    });
+    await eventually(() => lines.length > 0);
+    // Several attempts on.
+    expect(await Promise.race([joined, sleep(1_000, 'not joined')])).toBe('not joined');
+    expect(lines).toMatchObject([{ level: 50, session_ms: 1, msg: expect.stringContaining('group.min.session.timeout.ms') }]);
+    await impatient.close();
   });
 
   test('a batch may take longer than the group waits for a silent member', async () => {
