@@ -1,6 +1,6 @@
 /**
- * Draws what packet loss does to presence, for choices of beat and timeout (docs/simulation.md): how much of the time of those who
- * are there they are said offline, and how long a silent client stays online in return.
+ * Draws what packet loss does to presence, for choices of beat and timeout (docs/simulation.md): how much of the time of those
+ * who are there they are said offline, and how long a silent client stays online in return.
  *
  *   npx tsx scripts/simulation-curves.ts --worlds 6 --workers 2
  *

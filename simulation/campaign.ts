@@ -87,7 +87,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
   return sum.result(known);
 }
 
-/** Processes that play worlds, one each at a time. Where campaigns follow each other they stay: what they compiled is worth a world. */
+/** Processes that play worlds, one each at a time. They stay where campaigns follow each other: compiling costs a world. */
 export class Workers {
   readonly size: number;
   readonly #processes: ChildProcess[] = [];
