@@ -116,6 +116,9 @@ async function build({ root, entry, leaveOut }) {
     plugins: [ownPlace],
     // Its exports give Node the CommonJS build, of which nothing can be left out.
     alias: { rxjs: join(root, 'node_modules/rxjs/dist/esm/index.js') },
+    // Read only where an error is told (cli/commands/topology/place.ts): the bundle does not name it, so Node does not load it.
+    sourcemap: 'external',
+    sourcesContent: false,
     metafile: true,
     write: false,
     logLevel: 'silent',

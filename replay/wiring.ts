@@ -43,6 +43,6 @@ export function presenceWiring(codecs: Codecs, options: PresenceWiringOptions = 
     partitionKey,
     tick: codecs.signal.encode(signal({ kind: 'tick' })),
     processor: (partition, stored) => topology.processor(partition, stored && { stored, records }),
-    rebuildCommand: 'presence replay plan --partition <partition>',
+    restorePlanCommand: 'presence replay plan --partition <partition>',
   };
 }

@@ -128,20 +128,18 @@ async function loadInto<I, S, P, D, C>(
 
 /** The input must still have what the restore needs, and reach as far as was committed. */
 function mustHold(
-  wiring: Pick<Wiring<never, never, never, never, never>, 'topics' | 'rebuildCommand'>,
+  wiring: Pick<Wiring<never, never, never, never, never>, 'topics' | 'restorePlanCommand'>,
   held: PartitionOffsets,
   need: { readonly partition: number; readonly tailFrom: number; readonly position: number },
 ): void {
   const at = `${wiring.topics.input}/${need.partition}`;
-  const command = (wiring.rebuildCommand ?? 'npx presence replay --partition <partition>').replace(
-    '<partition>',
-    String(need.partition),
-  );
+  const command = wiring.restorePlanCommand?.replace('<partition>', String(need.partition));
+  const more = command === undefined ? '' : ` What it lacks: ${command}`;
   if (need.tailFrom < held.start) {
     throw new PresenceError(
       'NO_BASE',
       `Partition ${need.partition} needs the input from offset ${need.tailFrom} on, but the log begins at ${held.start}.`,
-      { at, retriable: false, help: `Rebuild it: ${command}` },
+      { at, retriable: false, help: `It stays parked: no command rebuilds a partition yet.${more}` },
     );
   }
   if (need.position > held.end) {

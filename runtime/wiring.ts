@@ -65,8 +65,8 @@ export interface Wiring<I, S, P, D, C> {
    * (topology/kit/processor.ts, "On an image"); without one it keeps everything itself.
    */
   processor(partition: number, stored?: StoredRecords): PartitionProcessor<I, S, P, D, C>;
-  /** The command that rebuilds the state where a restore has no base; `<partition>` is replaced. */
-  readonly rebuildCommand?: string;
+  /** The command that says what a restore reads and what of it is gone, for NO_BASE; `<partition>` is replaced. */
+  readonly restorePlanCommand?: string;
 }
 
 /** What a runner holds at most, and how long it waits. Each has its metric or log line; see docs in the fields. */

@@ -1,5 +1,5 @@
 /** `presence simulate`: worlds of simulated clients in virtual time, from seeds or from a story's file. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { CampaignOptions, Verdict } from '../../simulation/campaign.ts';
 import type { Broken } from '../../simulation/invariants.ts';
@@ -150,8 +150,8 @@ async function tellBroken(whole: Story, broken: Broken, flags: Flags): Promise<v
 }
 
 async function playStory(file: string): Promise<boolean> {
-  if (!existsSync(file)) throw badSettings([`--story: there is no file ${file}`]);
-  const story = JSON.parse(readFileSync(file, 'utf8')) as Story;
+  const { readStory } = await import('./story-file.ts');
+  const story = readStory(file);
   const { play } = await import('../../simulation/world.ts');
   const { reportOf } = await import('../../simulation/report.ts');
   const { storyInWords } = await import('../../simulation/tell.ts');

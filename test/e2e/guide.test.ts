@@ -1,10 +1,10 @@
 /** docs/topology-guide.md, followed block by block in a copy of the work tree. */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { applyDiff, blocksOf, printsAs, writeBlock } from '../guide/blocks.ts';
+import { copyOfTree } from '../guide/copy.ts';
 import { freePort } from '../stack/index.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -15,16 +15,8 @@ let output = '';
 const running: ChildProcess[] = [];
 
 beforeAll(async () => {
-  copy = mkdtempSync(join(tmpdir(), 'guide-'));
+  copy = copyOfTree();
   port = await freePort();
-  const git = (...args: readonly string[]) => execFileSync('git', args, { cwd: copy, stdio: 'ignore' });
-  const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' });
-  const wanted = files.split('\n').filter((file) => file !== '' && !file.startsWith('docs/mutations'));
-  for (const file of wanted) cpSync(join(root, file), join(copy, file), { recursive: true, errorOnExist: false });
-  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
-  git('init', '-q');
-  git('add', '-A');
-  git('-c', 'user.name=t', '-c', 'user.email=t@t', 'commit', '-q', '-m', 'a clone');
 });
 afterAll(async () => {
   for (const one of running) if (one.pid !== undefined) process.kill(-one.pid, 'SIGTERM');

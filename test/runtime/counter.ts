@@ -288,7 +288,7 @@ export function counterWiring(options: Partial<CounterOptions> & { readonly pref
     partitionKey: (partition) => `#${partition}`,
     tick: input.encode({ kind: 'tick', key: '', amount: 0 }),
     processor: (_, stored) => new CounterProcessor({ cell_ms, quiet_ms, flush_ms }, stored),
-    rebuildCommand: 'counter rebuild <partition>',
+    restorePlanCommand: 'counter plan <partition>',
   };
 }
 

@@ -31,6 +31,17 @@ const file = (name: string, text: string): string => {
   return join(folder, name);
 };
 
+interface Loose {
+  readonly stages: { stores?: unknown }[];
+  topics: unknown;
+  schemas: unknown;
+}
+function edited(edit: (spec: Loose) => void): string {
+  const spec = JSON.parse(committed) as Loose;
+  edit(spec);
+  return JSON.stringify(spec);
+}
+
 test('a file, a running system by its address or page, and what git has', async () => {
   const spec = JSON.parse(committed) as unknown;
   expect(await readAgainst(file('spec.json', committed))).toEqual(spec);
@@ -42,7 +53,38 @@ test('a file, a running system by its address or page, and what git has', async 
 
 test.each([
   ['a file that is no JSON', () => file('a.json', '{'), /is no JSON/],
-  ['a file of something else', () => file('b.json', '{"name":"x"}'), /is not what `presence topology describe --json` prints/],
+  [
+    'a file of something else',
+    () => file('b.json', '{"name":"x"}'),
+    /is not what `presence topology describe --json` prints\. .*version is missing; source is missing/,
+  ],
+  [
+    'a spec without stores',
+    () =>
+      file(
+        'c.json',
+        edited(({ stages }) => delete stages[1]?.stores),
+      ),
+    /stages\[1\]\.stores is missing/,
+  ],
+  [
+    'a spec of words',
+    () =>
+      file(
+        'd.json',
+        edited((spec) => (spec.topics = ['a'] as never)),
+      ),
+    /topics\[0\] must be an object/,
+  ],
+  [
+    'a schema that is none',
+    () =>
+      file(
+        'e.json',
+        edited((spec) => (spec.schemas = [{}] as never)),
+      ),
+    /schemas\[0\]\.name is missing/,
+  ],
   ['nothing', () => 'nowhere', /is no file, no http\(s\) URL and no git object \(git show nowhere:presence\.spec\.json/],
   ['a page that is not there', () => `${url}/spec`, /answered 404 at \/spec/],
   ['a system that is not there', () => 'http://127.0.0.1:65500', /cannot be reached: connect ECONNREFUSED/],

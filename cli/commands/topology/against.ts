@@ -2,7 +2,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { PresenceError } from '../../../base/errors.ts';
+import { summary } from '../../../gateway/validation/faults.ts';
 import type { TopologySpec } from '../../../topology/kit/index.ts';
+import { specShape } from './spec-shape.ts';
 
 /** How long a running system may take to say its spec. */
 const ANSWER_WITHIN_MS = 5_000;
@@ -16,10 +18,11 @@ export async function readAgainst(place: string): Promise<TopologySpec> {
     throw unusable(place, `is no JSON: ${(cause as Error).message}`, cause);
   }
   // A running system says its figures beside its spec.
-  const spec = (isObject(json) && isObject(json['spec']) ? json['spec'] : json) as Partial<TopologySpec>;
-  if (isObject(spec) && typeof spec.name === 'string' && isObject(spec.source) && [spec.stages, spec.sinks].every(Array.isArray))
-    return spec as TopologySpec;
-  throw unusable(place, 'is not what `presence topology describe --json` prints: it lacks a name, a source, stages or sinks');
+  const spec = isObject(json) && isObject(json['spec']) ? json['spec'] : json;
+  const parsed = specShape.safeParse(spec, { reportInput: true });
+  if (parsed.success) return spec as TopologySpec;
+  const { issues } = parsed.error;
+  throw unusable(place, `is not what \`presence topology describe --json\` prints. ${summary(issues, 'It').replace(/\.$/, '')}`);
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

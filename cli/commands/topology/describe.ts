@@ -17,6 +17,8 @@ export function addDescribe(topology: Command): void {
     .addOption(new Option('--mermaid', 'as a drawing, for Markdown and mermaid.live').conflicts(['json', 'dot']))
     .addOption(new Option('--dot', 'as a drawing, for Graphviz').conflicts(['json', 'mermaid']))
     .addOption(partitionsOption())
+    // It is the default: a word that is no command comes here.
+    .allowExcessArguments()
     .addHelpText(
       'after',
       `
@@ -25,7 +27,12 @@ Examples:
   presence topology describe --json > presence.spec.json    what the repository keeps; git diff shows what an edit does
   presence topology describe --dot | dot -Tsvg > presence.svg`,
     )
-    .action(async ({ json, mermaid, dot, partitions }: Flags) => {
+    .action(async ({ json, mermaid, dot, partitions }: Flags, command: Command) => {
+      const [word] = command.args;
+      if (word !== undefined) {
+        const names = topology.commands.map((one) => one.name()).join(', ');
+        topology.error(`error: unknown command '${word}'. presence topology has ${names}.`, { exitCode: 2 });
+      }
       const { describe } = await import('../../../topology/kit/index.ts');
       const format = json ? 'json' : mermaid ? 'mermaid' : dot ? 'dot' : 'text';
       process.stdout.write(`${describe(await loadSpec(partitions), format)}\n`);

@@ -26,7 +26,8 @@ compatible       can be rolled out instance by instance; the state stays
 needs migration  the state stays, but something must be altered, or done in an order
 needs rebuild    the state must be replayed
 
-Exit codes: 0 compatible, 3 needs migration, 4 needs rebuild, 1 failed, 2 wrong usage. docs/upgrading.md says what each means.
+Exit codes: 0 compatible, 3 needs migration, 4 needs rebuild, 1 failed (or lint finds errors here, which are told), 2 wrong
+usage. docs/upgrading.md says what each means.
 
 Examples:
   presence topology plan                                       what this working tree changes
@@ -34,13 +35,16 @@ Examples:
   presence topology plan --against main:presence.spec.json --json`,
     )
     .action(async ({ against, json, partitions }: Flags) => {
+      const spec = await loadSpec(partitions);
+      const { refused } = await import('./faults.ts');
+      if (refused(spec, json)) return;
       const [{ readAgainst }, { plan }, { printPlan }, { incompatibility }] = await Promise.all([
         import('./against.ts'),
         import('../../../topology/kit/plan.ts'),
         import('../../../topology/kit/plan/print.ts'),
         import('../../../schemas/avsc.ts'),
       ]);
-      const found = plan(await readAgainst(against), await loadSpec(partitions), incompatibility);
+      const found = plan(await readAgainst(against), spec, incompatibility);
       process.stdout.write(`${json === true ? JSON.stringify(found, null, 2) : printPlan(found)}\n`);
       process.exitCode = exitCodes[found.verdict];
     });

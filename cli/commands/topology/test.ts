@@ -1,7 +1,7 @@
 /** `presence topology test`. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { PresenceError } from '../../../base/errors.ts';
 import type { Outcome, Table } from '../../../topology/kit/scenario-check.ts';
 
@@ -18,7 +18,7 @@ export function addTest(topology: Command): void {
       'Markdown with ```scenario blocks, or a table alone; - reads one. Default: all of topology/scenarios/',
     )
     .option('--update', 'write what came into the files')
-    .option('--play', 'print what came, compare nothing')
+    .addOption(new Option('--play', 'print what came, compare nothing').conflicts(['update', 'json']))
     .option('--restarting', 'the process dies and is restored after every record')
     .option('--json', 'as data')
     .addHelpText(
@@ -42,10 +42,14 @@ interface Flags {
 }
 
 async function run(files: readonly string[], { update, play, restarting, json }: Flags): Promise<void> {
-  const [{ check }, { presence }] = await Promise.all([
+  if (update === true && files.includes('-')) throw unusable('--update has nowhere to write what - says: give a file');
+  const [{ check }, { loadSpec, loadTopology }, { refused }] = await Promise.all([
     import('../../../topology/kit/scenario-check.ts'),
-    import('../../../topology/presence.ts'),
+    import('./loaded.ts'),
+    import('./faults.ts'),
   ]);
+  if (refused(await loadSpec(), json)) return;
+  const presence = await loadTopology();
   const tables = files.length === 0 ? await allTables() : (await Promise.all(files.map((file) => tablesIn(file)))).flat();
   const begun = performance.now();
   const outcomes = tables.map((table) => check(presence, table, restarting === true ? { restarting } : {}));
@@ -97,6 +101,7 @@ async function tablesIn(path: string, base?: URL): Promise<readonly Table[]> {
   const { tablesOf } = await import('../../../topology/kit/scenario-files.ts');
   const file = base instanceof URL ? fileURLToPath(new URL(path, base)) : path;
   if (path !== '-' && !existsSync(file)) throw unusable(`${path} is not there`);
+  if (path !== '-' && statSync(file).isDirectory()) throw unusable(`${path} is a folder: name the files in it`);
   let text: string;
   try {
     text = readFileSync(path === '-' ? 0 : file, 'utf8');
@@ -118,7 +123,7 @@ async function write(outcomes: readonly Outcome[]): Promise<void> {
     import('../../../topology/kit/scenario-files.ts'),
   ]);
   for (const { table, seen } of [...outcomes].sort((a, b) => b.table.line - a.table.line)) {
-    if (seen === null || table.path === '-') continue;
+    if (seen === null) continue;
     const path = existsSync(table.path) ? table.path : fileURLToPath(new URL(table.path, root));
     const file = readFileSync(path, 'utf8');
     const text = updated(table.text, seen);

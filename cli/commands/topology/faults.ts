@@ -1,0 +1,45 @@
+/** What lint says of the topology, with the place of each fault in the sources. */
+import { readFileSync } from 'node:fs';
+import { type Fault, helpOf, lint, type SystemSpec } from '../../../topology/kit/index.ts';
+import { locate, printFault } from '../../../topology/kit/lint/print.ts';
+
+export interface LocatedFault extends Fault {
+  /** file:line; null if it is not found. */
+  readonly where: string | null;
+  readonly help: string;
+}
+
+export function faultsIn(spec: SystemSpec): readonly LocatedFault[] {
+  const sources = readSources();
+  return lint(spec).map((fault) => ({ ...fault, where: locate(fault.at, sources), help: helpOf(fault.rule) }));
+}
+
+export const isError = ({ level }: Fault): boolean => level === 'error';
+export const printed = (fault: LocatedFault): string => `${printFault(fault, fault.where)}\n  ${fault.help}\n\n`;
+
+/**
+ * Whether lint finds errors: then they are printed, and the exit code is 1. A topology with errors does not start, so there is
+ * nothing to be said of what it would do.
+ */
+export function refused(spec: SystemSpec, json: boolean | undefined): boolean {
+  const faults = faultsIn(spec).filter(isError);
+  if (faults.length === 0) return false;
+  process.exitCode = 1;
+  const name = `${spec.name}@${spec.version}`;
+  process.stdout.write(
+    json === true
+      ? `${JSON.stringify({ topology: name, faults }, null, 2)}\n`
+      : `${faults.map(printed).join('')}${name} does not start: errors: ${faults.length}.\n`,
+  );
+  return true;
+}
+
+/** The author's files, in which places are looked up. */
+function readSources() {
+  const source = (path: string) => ({ path, text: readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8') });
+  return {
+    topology: source('topology/presence.ts'),
+    topics: source('topology/topics.ts'),
+    topicNames: source('schemas/topics.ts'),
+  };
+}
