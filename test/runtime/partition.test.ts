@@ -52,7 +52,8 @@ describe('A partition', () => {
     await until('partition 1 is parked', () => instance.runner.partitions[1]?.state === 'parked');
     await until('partition 0 has said it', async () => (await changes(log, 0)).length > 0);
     expect(instance.runner.partitions[1]?.problem).toBe(
-      'Partition 1 needs the input from offset 0 on, but the log begins at 5. It stays parked: no command rebuilds a partition yet. What it lacks: counter plan 1',
+      'Partition 1 needs the input from offset 0 on, but the log begins at 5. ' +
+        'It stays parked: no command rebuilds a partition yet. What it lacks: counter plan 1',
     );
     expect(instance.runner.ready).toBe(false);
     expect(instance.runner.problem).toContain('Partition 1 is parked');
