@@ -1,6 +1,6 @@
 /**
- * Whatever our pages link to or name as a path of this repository is there. A path is a link, or code that begins with a folder of
- * ours; docs/mutations lists edits of the sources, and is not read.
+ * Whatever our pages link to or name as a path of this repository is there. A path is a link, or code that begins with one of our
+ * folders; docs/mutations lists edits of the sources, and is not read.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
