@@ -8,6 +8,10 @@
  * long as it takes. A resend after a lost answer may write them twice: readers drop the second by its
  * ordinal. A resend has markers behind it, for the same reason. `send` resolves only when the log has the signal.
  *
+ * **A partition without a leader** holds up itself alone: the part of a batch that the log has acknowledged is done with, what is
+ * left goes again with the next batch, and nothing else of its partition before it. (Markers must reach the others: three
+ * seconds without one, and all that this gateway holds there is taken for gone.)
+ *
  * Once a second a marker goes into every partition, behind everything queued before it; the first ones go
  * before the first signals, so that the gateway's lease exists. A restatement is a place in the queue too.
  *
@@ -71,12 +75,18 @@ const batchRecords = histogram(
   [],
   [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000],
 );
-const batchSeconds = histogram('presence_outbox_batch_seconds', 'From a batch made to acknowledged, resends included.');
+const batchSeconds = histogram(
+  'presence_outbox_batch_seconds',
+  "From a partition's part of a batch made to acknowledged, with resends.",
+);
 
-interface SentBatch {
+/** One partition's part of a batch: sent as it is until the log has it. */
+interface Part {
   readonly records: readonly OutRecord[];
   readonly entries: readonly SignalEntry[];
   readonly bytes: number;
+  /** Monotonic ms. */
+  readonly madeAt: number;
 }
 
 /** Rejects with LOG_UNAVAILABLE (retriable) when the log cannot be reached at start. */
@@ -95,7 +105,10 @@ class LogOutbox implements GatewayOutbox {
   readonly #marks: readonly PartitionMarks[];
   readonly #queue: OutboxQueue;
   readonly #markerTimer: Timer;
-  #underWay: SentBatch | null = null;
+  /** By partition. */
+  readonly #underWay = new Map<number, Part>();
+  /** Of all that is under way. */
+  readonly #sending = { signals: 0, bytes: 0 };
   #pumping: Promise<void> | null = null;
   #connected = true;
   #closing = false;
@@ -115,9 +128,16 @@ class LogOutbox implements GatewayOutbox {
 
   get full(): boolean {
     if (this.#closing) return true;
-    const underWay = this.#underWay;
-    const signals = this.#queue.signals + (underWay?.entries.length ?? 0);
-    return signals >= this.#limits.signals || this.#queue.bytes + (underWay?.bytes ?? 0) >= this.#limits.bytes;
+    return this.#signals >= this.#limits.signals || this.#bytes >= this.#limits.bytes;
+  }
+
+  /** Waiting and under way. */
+  get #signals(): number {
+    return this.#queue.signals + this.#sending.signals;
+  }
+
+  get #bytes(): number {
+    return this.#queue.bytes + this.#sending.bytes;
   }
 
   get connected(): boolean {
@@ -166,7 +186,7 @@ class LogOutbox implements GatewayOutbox {
       clock.clearTimeout(late);
     }
     this.#abandoned = true;
-    const abandoned = [...(this.#underWay?.entries ?? [])];
+    const abandoned = [...this.#underWay.values()].flatMap(({ entries }) => entries);
     this.#queue.drain((entry) => entry.type === 'signal' && abandoned.push(entry));
     if (abandoned.length > 0)
       this.#logger.error({ signals: abandoned.length }, 'The outbox was closed before the log took everything.');
@@ -190,16 +210,16 @@ class LogOutbox implements GatewayOutbox {
 
   #markEveryPartition(): void {
     for (let partition = 0; partition < this.partitions; partition++) this.#queue.pushMarker(partition);
-    const underWay = this.#underWay?.entries[0]?.queuedAt;
-    const since = underWay ?? this.#queue.oldest();
-    oldest.set(since === null ? 0 : (clock.monotonic() - since) / 1_000);
+    const now = clock.monotonic();
+    const underWay = [...this.#underWay.values()].map(({ entries }) => entries[0]?.queuedAt ?? now);
+    oldest.set((now - Math.min(now, this.#queue.oldest() ?? now, ...underWay)) / 1_000);
     this.#measureHeld();
     this.#pump();
   }
 
   #measureHeld(): void {
-    held.set(this.#queue.signals + (this.#underWay?.entries.length ?? 0));
-    heldBytes.set(this.#queue.bytes + (this.#underWay?.bytes ?? 0));
+    held.set(this.#signals);
+    heldBytes.set(this.#bytes);
   }
 
   /** Begins at the end of this turn, so that all that a turn says is one batch. */
@@ -209,7 +229,7 @@ class LogOutbox implements GatewayOutbox {
       .then(() => this.#sendAll())
       .finally(() => {
         this.#pumping = null;
-        if (!this.#abandoned && !this.#queue.empty) this.#pump();
+        if (!this.#abandoned && !this.#idle) this.#pump();
       });
   }
 
@@ -218,39 +238,59 @@ class LogOutbox implements GatewayOutbox {
   }
 
   async #sendAll(): Promise<void> {
-    while (!this.#abandoned && !this.#queue.empty) {
-      const batch = this.#makeBatch();
-      if (batch.records.length === 0) continue;
-      this.#underWay = batch;
-      await this.#sendUntilTaken(batch);
-      this.#underWay = null;
+    for (let failures = 0; !this.#abandoned && !this.#idle; ) {
+      const resent = this.#underWay.size > 0;
+      this.#takeParts();
+      if (this.#underWay.size === 0) continue;
+      if (await this.#offer(resent)) failures = 0;
+      else {
+        failures += 1;
+        await sleep(Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (failures - 1)) * (0.75 + clock.random() / 4));
+      }
     }
   }
 
-  #makeBatch(): SentBatch {
+  get #idle(): boolean {
+    return this.#underWay.size === 0 && this.#queue.empty;
+  }
+
+  /** Of each partition that has nothing under way, what is next. */
+  #takeParts(): void {
+    let records = 0;
+    for (let partition = 0; partition < this.partitions; partition++) {
+      if (this.#underWay.has(partition)) continue;
+      const part = this.#takePart(partition);
+      if (part.records.length === 0) continue;
+      this.#underWay.set(partition, part);
+      this.#sending.signals += part.entries.length;
+      this.#sending.bytes += part.bytes;
+      records += part.records.length;
+    }
+    if (records > 0) batchRecords.observe(records);
+  }
+
+  #takePart(partition: number): Part {
+    const marks = this.#marks[partition] as PartitionMarks;
     const records: OutRecord[] = [];
     const entries: SignalEntry[] = [];
     let bytes = 0;
-    for (let partition = 0; partition < this.partitions; partition++) {
-      const marks = this.#marks[partition] as PartitionMarks;
-      this.#queue.take(partition, (entry) => {
-        if (entry.type !== 'signal') {
-          if (entry.type === 'restatement') marks.restateFromHere();
-          else records.push(this.#markerRecord(partition, marks.marker()));
-          return;
-        }
-        if (entry.cancelled?.()) {
-          cancelled.inc();
-          return entry.settle('cancelled');
-        }
-        const record = this.#signalRecord(partition, marks, entry);
-        if (record === null) return;
-        records.push(record);
-        entries.push(entry);
-        bytes += entry.bytes;
-      });
-    }
-    return { records, entries, bytes };
+    this.#queue.take(partition, (entry) => {
+      if (entry.type !== 'signal') {
+        if (entry.type === 'restatement') marks.restateFromHere();
+        else records.push(this.#markerRecord(partition, marks.marker()));
+        return;
+      }
+      if (entry.cancelled?.()) {
+        cancelled.inc();
+        return entry.settle('cancelled');
+      }
+      const record = this.#signalRecord(partition, marks, entry);
+      if (record === null) return;
+      records.push(record);
+      entries.push(entry);
+      bytes += entry.bytes;
+    });
+    return { records, entries, bytes, madeAt: clock.monotonic() };
   }
 
   #markerRecord(partition: number, draft: SignalDraft): OutRecord {
@@ -281,32 +321,40 @@ class LogOutbox implements GatewayOutbox {
     return entry.traceparent === undefined ? record : { ...record, headers: { traceparent: entry.traceparent } };
   }
 
-  async #sendUntilTaken(batch: SentBatch): Promise<void> {
-    const begun = clock.monotonic();
-    batchRecords.observe(batch.records.length);
-    for (let attempt = 1; !this.#abandoned; attempt++) {
-      try {
-        const records = attempt === 1 ? batch.records : [...batch.records, ...this.#signsOfLife()];
-        await this.#producer.send([{ topic: topicNames.signals, records }]);
-        break;
-      } catch (error) {
-        failed.inc();
-        if (this.#connected)
-          this.#logger.warn(
-            { err: error, held: this.#queue.signals },
-            'The log does not take signals; they are held and sent again.',
-          );
-        this.#connected = false;
-        await sleep(Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (attempt - 1)) * (0.75 + clock.random() / 4));
+  /** Whether the log has all of it now. */
+  async #offer(resent: boolean): Promise<boolean> {
+    const parts = [...this.#underWay.values()].flatMap((part) => part.records);
+    const records = resent ? [...parts, ...this.#signsOfLife()] : parts;
+    let problem: unknown = 'Some of its partitions do not answer.';
+    const appended = await this.#producer.offer([{ topic: topicNames.signals, records }]).catch((error: unknown) => {
+      problem = error;
+      return [];
+    });
+    if (this.#abandoned) return false;
+    for (const { partition } of appended) this.#taken(partition);
+    const all = this.#underWay.size === 0;
+    if (!all) {
+      failed.inc();
+      if (this.#connected) {
+        const fields = { err: problem, held: this.#queue.signals, partitions: [...this.#underWay.keys()] };
+        this.#logger.warn(fields, 'The log does not take signals; they are held and sent again.');
       }
-    }
-    if (this.#abandoned) return;
-    if (!this.#connected) this.#logger.info({ records: batch.records.length }, 'The log takes signals again.');
-    this.#connected = true;
-    batchSeconds.observe((clock.monotonic() - begun) / 1_000);
-    for (const entry of batch.entries) entry.settle('sent');
-    for (const [kind, count] of countKinds(batch.entries)) sent.inc({ kind }, count);
+    } else if (!this.#connected) this.#logger.info({ records: records.length }, 'The log takes signals again.');
+    this.#connected = all;
     this.#measureHeld();
+    return all;
+  }
+
+  /** The log has what is under way of this partition. */
+  #taken(partition: number): void {
+    const part = this.#underWay.get(partition);
+    if (part === undefined) return;
+    this.#underWay.delete(partition);
+    this.#sending.signals -= part.entries.length;
+    this.#sending.bytes -= part.bytes;
+    batchSeconds.observe((clock.monotonic() - part.madeAt) / 1_000);
+    for (const entry of part.entries) entry.settle('sent');
+    for (const [kind, count] of countKinds(part.entries)) sent.inc({ kind }, count);
   }
 }
 

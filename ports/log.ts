@@ -94,6 +94,12 @@ export interface LogProducer {
    * Rejects with LOG_UNAVAILABLE (retriable) after a few seconds of trying, or BAD_INPUT for what the broker will never take.
    */
   send(batches: readonly TopicRecords[]): Promise<readonly Appended[]>;
+  /**
+   * As `send`, for who does not want one partition to hold up the others: once the broker has acknowledged some partitions and
+   * says no to others (one has no leader now), it resolves with those that are acknowledged; what is missing may or may not be
+   * there, and is the caller's to give again. Rejects, as `send` does, where it is all of them.
+   */
+  offer(batches: readonly TopicRecords[]): Promise<readonly Appended[]>;
   close(): Promise<void>;
 }
 

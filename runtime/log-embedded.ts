@@ -11,7 +11,18 @@
 import { clock, turn } from '../base/clock.ts';
 import { PresenceError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
-import type { FollowOptions, Log, LogProducer, PartitionOffsets, ReadOptions, Stamps, TopicSpec } from '../ports/log.ts';
+import { partitionOf } from '../base/murmur2.ts';
+import type {
+  FollowOptions,
+  Log,
+  LogProducer,
+  OutRecord,
+  PartitionOffsets,
+  ReadOptions,
+  Stamps,
+  TopicRecords,
+  TopicSpec,
+} from '../ports/log.ts';
 import { brokerClock } from './embedded/clock.ts';
 import type { EmbeddedFaults } from './embedded/faults.ts';
 import { Group } from './embedded/group.ts';
@@ -115,18 +126,38 @@ class EmbeddedLog implements Log {
 
   async producer(): Promise<LogProducer> {
     this.#check();
+    const offer: LogProducer['offer'] = async (batches) => {
+      this.#check();
+      const fault = this.#faults.send?.();
+      if (fault === 'refused') throw unanswered();
+      const led = this.#led(batches);
+      if (led.length === 0 && batches.length > 0) throw unanswered();
+      const appends = this.#store.reserve(led, false);
+      await this.#store.write({ appends });
+      if (fault === 'lost') throw unanswered();
+      return appends.map(answerOf);
+    };
     return {
+      offer,
       send: async (batches) => {
-        this.#check();
-        const fault = this.#faults.send?.();
-        if (fault === 'refused') throw unanswered();
-        const appends = this.#store.reserve(batches, false);
-        await this.#store.write({ appends });
-        if (fault === 'lost') throw unanswered();
-        return appends.map(answerOf);
+        const appended = await offer(batches);
+        const led = this.#led(batches).reduce((sum, { records }) => sum + records.length, 0);
+        if (led < batches.reduce((sum, { records }) => sum + records.length, 0)) throw unanswered();
+        return appended;
       },
       close: async () => {},
     };
+  }
+
+  /** What is for partitions that have a leader. */
+  #led(batches: readonly TopicRecords[]): readonly TopicRecords[] {
+    const { leaderless } = this.#faults;
+    if (leaderless === undefined) return batches;
+    const partitionIn = (topic: string, { key, partition }: OutRecord): number =>
+      partition ?? partitionOf(key ?? '', this.#store.partitionsOf(topic).length);
+    return batches
+      .map(({ topic, records }) => ({ topic, records: records.filter((one) => !leaderless(topic, partitionIn(topic, one))) }))
+      .filter(({ records }) => records.length > 0);
   }
 
   async transactions(transactionalId: string) {

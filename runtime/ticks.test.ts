@@ -28,7 +28,7 @@ const brokerNow = (): number => Date.now() + SKEW_MS;
 async function setUp(
   options: {
     readonly idleTick_ms?: number;
-    readonly send?: (producer: LogProducer) => LogProducer['send'];
+    readonly send?: (producer: LogProducer) => LogProducer['offer'];
     readonly log?: Log;
   } = {},
 ) {
@@ -36,10 +36,10 @@ async function setUp(
   await log.ensureTopics([{ name: topic, partitions: 4, cleanup: 'delete' }]);
   const producer = await log.producer();
   const sends: (readonly TopicRecords[])[] = [];
-  const send = options.send?.(producer) ?? producer.send.bind(producer);
+  const send = options.send?.(producer) ?? producer.offer.bind(producer);
   const ticker = new Ticker({
     producer: {
-      send: (batches) => {
+      offer: (batches) => {
         sends.push(batches);
         return send(batches);
       },
@@ -162,13 +162,35 @@ describe('The ticker', () => {
     expect(sends.map(([batch]) => batch?.records.length)).toEqual([4]);
   });
 
+  test('a partition without a leader holds up no other, and has its tick once it has one', async () => {
+    let leaderless = true;
+    const faults = { leaderless: (_: string, partition: number) => leaderless && partition === 1 };
+    const { log, ticker, sends } = await setUp({ log: await createEmbeddedLog({ now: brokerNow, faults }) });
+    const targets = [0, 1].map((partition) => target(partition, { next: 1 }));
+    for (const one of targets) ticker.add(one);
+    const [well] = targets as [Target];
+    for (let n = 1; n <= 5; n += 1) {
+      await until(async () => (await stampsOf(log, 0)).length === n);
+      well.position = n;
+      ticker.changed(0);
+    }
+    await until(async () => (await stampsOf(log, 0)).length === 6);
+    // Each tick that was taken is written once; the other partition is asked about, and not without a pause.
+    await sleep(20);
+    expect(await stampsOf(log, 0)).toHaveLength(6);
+    expect(sends.length).toBeLessThan(60);
+    leaderless = false;
+    await until(async () => (await stampsOf(log, 1)).length === 1);
+    expect(await stampsOf(log, 1)).toHaveLength(1);
+  });
+
   test('a send that fails is tried again', async () => {
     let failures = 3;
     const { log, ticker } = await setUp({
       send: (producer) => async (batches) => {
         failures -= 1;
         if (failures >= 0) throw new Error('No broker.');
-        return producer.send(batches);
+        return producer.offer(batches);
       },
     });
     ticker.add(target(0, { next: 1 }));

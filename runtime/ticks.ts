@@ -13,7 +13,8 @@
  * that has not come back after 5 s is given up (the log may have lost it); repeats are harmless.
  *
  * One send at a time, with everything that is due by then: partitions whose deadlines lie close together
- * share it. The producer is the ticker's own, outside any transaction.
+ * share it. A partition that does not take its tick (it has no leader now) is tried again after a pause, which holds up no
+ * other. The producer is the ticker's own, outside any transaction.
  *
  * Modes of a partition in here: *unknown* (no acknowledgement yet: a tick at once, which measures the clock),
  * *waiting* (the timer is armed for its deadline), *in flight* (sent, or read back not yet), *paused* (its runner is
@@ -24,7 +25,6 @@ import type { Logger } from '../base/logger.ts';
 import type { Appended, LogProducer, OutRecord } from '../ports/log.ts';
 import { BrokerClock } from './broker-clock.ts';
 import { metrics } from './metrics.ts';
-import { Backoff } from './waiting.ts';
 
 /** A partition as the ticker sees it. */
 export interface TickTarget {
@@ -40,7 +40,7 @@ export interface TickTarget {
 }
 
 export interface TickerOptions {
-  readonly producer: Pick<LogProducer, 'send'>;
+  readonly producer: Pick<LogProducer, 'offer'>;
   readonly topic: string;
   /** The tick, encoded. */
   readonly tick: Buffer;
@@ -56,6 +56,8 @@ interface Entry {
   readonly clock: BrokerClock;
   /** The offset of the tick in flight, and when it is given up. */
   inFlight: { readonly offset: number; readonly until: number } | null;
+  /** After a tick that was not taken: not before then, by our clock. */
+  notBefore: number;
   /** The partition's time as last seen, and since when (ours). */
   seen: { readonly stamp: number; readonly at: number };
 }
@@ -99,7 +101,7 @@ export class Ticker {
   add(target: TickTarget): void {
     const known = this.entries.get(target.partition);
     const seen = { stamp: target.stamp, at: this.now() };
-    this.entries.set(target.partition, { target, clock: known?.clock ?? new BrokerClock(), inFlight: null, seen });
+    this.entries.set(target.partition, { target, clock: known?.clock ?? new BrokerClock(), inFlight: null, notBefore: 0, seen });
     this.changed(target.partition);
   }
 
@@ -124,8 +126,13 @@ export class Ticker {
     await this.sending;
   }
 
-  /** When a tick for it is to be sent; Infinity for not before something changes. */
   private wake(entry: Entry): Wake {
+    const { at, reason } = this.wanted(entry);
+    return { at: Math.max(at, entry.notBefore), reason };
+  }
+
+  /** When a tick for it is to be sent; Infinity for not before something changes. */
+  private wanted(entry: Entry): Wake {
     const { target, clock, inFlight } = entry;
     const now = this.now();
     if (!target.ticking) return { at: Number.POSITIVE_INFINITY, reason: 'idle' };
@@ -181,19 +188,21 @@ export class Ticker {
     const sent = this.now();
     let appended: readonly Appended[];
     try {
-      appended = await producer.send([{ topic, records }]);
+      appended = await producer.offer([{ topic, records }]);
     } catch (error) {
-      metrics.ticksFailed.inc();
       logger.warn({ err: error, partitions: records.length }, 'Ticks could not be written; they are tried again.');
-      await new Backoff({ first_ms: backoff.max_ms / 4, max_ms: backoff.max_ms }).pause();
-      return;
+      appended = [];
     }
     const acked = this.now();
+    if (appended.length < records.length) metrics.ticksFailed.inc();
     const byPartition = new Map(appended.map((one) => [one.partition, one]));
     ready.forEach(({ entry, wake }, index) => {
       const answer = byPartition.get(entry.target.partition);
+      if (answer === undefined) {
+        entry.notBefore = acked + (backoff.max_ms / 4) * (0.5 + clock.random() / 2);
+        return;
+      }
       metrics.ticks.inc({ partition: String(entry.target.partition), reason: wake.reason });
-      if (answer === undefined) return;
       entry.clock.acknowledged(sent, acked, answer.timestamp);
       entry.inFlight = { offset: answer.baseOffset, until: acked + GIVE_UP_MS };
       this.measure(entry, deadlines[index] ?? null, answer.timestamp);

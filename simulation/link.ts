@@ -74,7 +74,11 @@ export class Link implements Log {
 
   async producer(): ReturnType<Log['producer']> {
     const inner = await this.#call('producer', () => this.#broker.log.producer());
-    return { send: (batches) => this.#write('send', () => inner.send(batches)), close: async () => {} };
+    return {
+      send: (batches) => this.#write('send', () => inner.send(batches)),
+      offer: (batches) => this.#write('send', () => inner.offer(batches)),
+      close: async () => {},
+    };
   }
 
   async transactions(...args: Parameters<Log['transactions']>): Promise<LogTransactions> {

@@ -139,16 +139,21 @@ export class Connection {
     throw Object.assign(new Error(`${topic}/${partition} has no leader now.`), { type: 'LEADER_NOT_AVAILABLE' });
   }
 
-  /** By the broker that leads them. `prepare` their topics first. */
-  byLeader<T extends { readonly topic: string; readonly partition: number }>(items: readonly T[]): Map<number, T[]> {
+  /** By the broker that leads them, and what is wrong with those that nobody leads now. `prepare` their topics first. */
+  byLeader<T extends { readonly topic: string; readonly partition: number }>(items: readonly T[]) {
     const leaders = new Map<number, T[]>();
+    const orphans: unknown[] = [];
     for (const item of items) {
-      const leader = this.leaderOf(item.topic, item.partition);
-      const others = leaders.get(leader);
-      if (others === undefined) leaders.set(leader, [item]);
-      else others.push(item);
+      try {
+        const leader = this.leaderOf(item.topic, item.partition);
+        const others = leaders.get(leader);
+        if (others === undefined) leaders.set(leader, [item]);
+        else others.push(item);
+      } catch (error) {
+        orphans.push(error);
+      }
     }
-    return leaders;
+    return { leaders, orphans } as const;
   }
 
   async send<T>(nodeId: number, request: WireRequest<T>): Promise<T> {

@@ -30,7 +30,7 @@ function broker() {
   const state = { repaired: false, fetches: 0 };
   const connection = {
     prepare: async () => {},
-    byLeader: (sources: readonly unknown[]) => new Map([[1, sources]]),
+    byLeader: (sources: readonly unknown[]) => ({ leaders: new Map([[1, sources]]), orphans: [] }),
     send: async () => {
       state.fetches += 1;
       await new Promise((resolve) => setTimeout(resolve, 5));

@@ -245,13 +245,16 @@ export class Fetcher {
     const wanting = [...this.#sources].filter((source) => source.wanting);
     if (wanting.length === 0) return;
     await this.#connection.prepare([...new Set(wanting.map(({ topic }) => topic))]);
-    for (const [leader, sources] of this.#connection.byLeader(wanting)) {
+    const { leaders, orphans } = this.#connection.byLeader(wanting);
+    for (const [leader, sources] of leaders) {
       if (this.#outstanding.has(leader)) continue;
       const fetched = this.#fetch(leader, sources)
         .catch((error) => this.#failed(error))
         .finally(() => this.#outstanding.delete(leader));
       this.#outstanding.set(leader, fetched);
     }
+    // Only now: a partition that nobody leads must not keep the others from being read.
+    if (orphans.length > 0) throw orphans[0];
   }
 
   async #fetch(leader: number, sources: readonly Source[]): Promise<void> {

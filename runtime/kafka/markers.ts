@@ -37,7 +37,9 @@ export async function findMarkers(
   positions: readonly FetchPosition[],
 ): Promise<{ readonly open: readonly FetchPosition[]; readonly aborted: boolean }> {
   await connection.prepare([...new Set(positions.map(({ topic }) => topic))]);
-  const asked = [...connection.byLeader(positions)].map(([leader, some]) => connection.send(leader, fetch(some, LIMITS)));
+  const { leaders, orphans } = connection.byLeader(positions);
+  if (orphans.length > 0) throw orphans[0];
+  const asked = [...leaders].map(([leader, some]) => connection.send(leader, fetch(some, LIMITS)));
   const answers = (await Promise.all(asked)).flat();
   let aborted = false;
   const open = positions.flatMap((position): readonly FetchPosition[] => {

@@ -30,12 +30,12 @@ export function createProducer(client: Client): LogProducer {
     });
   }
 
-  async function send(batches: readonly TopicRecords[]): Promise<readonly Appended[]> {
+  async function send(batches: readonly TopicRecords[], partly: boolean): Promise<readonly Appended[]> {
     try {
       const pending = await prepare(batches);
       left = pending;
-      const answers = await writer.write(pending);
-      left = null;
+      const answers = await writer.write(pending, partly);
+      if (pending.batches.every(({ answer }) => answer !== null)) left = null;
       return answers;
     } catch (error) {
       if (isRefused(error)) {
@@ -53,12 +53,15 @@ export function createProducer(client: Client): LogProducer {
     }
   }
 
+  function inTurn(batches: readonly TopicRecords[], partly: boolean): Promise<readonly Appended[]> {
+    const sent = turn.then(() => send(batches, partly));
+    turn = sent.catch(() => {});
+    return sent;
+  }
+
   return {
-    send(batches) {
-      const sent = turn.then(() => send(batches));
-      turn = sent.catch(() => {});
-      return sent;
-    },
+    send: (batches) => inTurn(batches, false),
+    offer: (batches) => inTurn(batches, true),
     async close() {
       await turn;
       await connection.close();

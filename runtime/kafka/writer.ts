@@ -14,7 +14,7 @@ import { PresenceError } from '../../base/errors.ts';
 import { partitionOf } from '../../base/murmur2.ts';
 import type { Appended, OutRecord, TopicRecords } from '../../ports/log.ts';
 import { type Client, type Connection, persist } from './client.ts';
-import { isFenced, isOutOfSequence, isRefused, typeOf } from './errors.ts';
+import { isFenced, isForbidden, isOutOfSequence, isRefused, typeOf } from './errors.ts';
 import { protocolError } from './internals.ts';
 import { encodeBatch } from './record-batch.ts';
 import { type PartitionBytes, type ProducerIdentity, produce } from './requests.ts';
@@ -95,31 +95,41 @@ export class Writer {
     return this.#keyless % partitions;
   }
 
-  /** Sends what has no answer yet, until all has. The last error when patience ends, BAD_INPUT for what no broker takes. */
-  async write(pending: Pending): Promise<readonly Appended[]> {
+  /**
+   * Sends what has no answer yet, until all has; `partly`: or until some partitions have theirs, and others fail. The last error
+   * when patience ends, BAD_INPUT for what no broker takes.
+   */
+  async write(pending: Pending, partly = false): Promise<readonly Appended[]> {
     const final = (error: unknown): boolean =>
       error instanceof PresenceError ||
       isFenced(error) ||
       isOutOfSequence(error) ||
       isRefused(error) ||
       typeOf(error) === 'TRANSACTION_ABORTABLE';
-    const open = (): boolean => pending.batches.some(({ answer }) => answer === null);
-    while (open())
-      await persist({ connection: this.connection, patience_ms: this.#client.patience_ms, final }, () => this.#attempt(pending));
-    const first = new Map<string, Appended>();
-    for (const { answer } of pending.batches as readonly { readonly answer: Appended }[]) {
-      const name = `${answer.topic}/${answer.partition}`;
-      if (!first.has(name)) first.set(name, answer);
+    const attempt = async (): Promise<'partly' | 'on'> => {
+      try {
+        await this.#attempt(pending);
+        return 'on';
+      } catch (error) {
+        if (!partly || final(error) || isForbidden(error) || answersOf(pending).length === 0) throw error;
+        this.connection.forget();
+        return 'partly';
+      }
+    };
+    while (pending.batches.some(({ answer }) => answer === null)) {
+      const options = { connection: this.connection, patience_ms: this.#client.patience_ms, final };
+      if ((await persist(options, attempt)) === 'partly') break;
     }
-    return [...first.values()];
+    return answersOf(pending);
   }
 
   async #attempt(pending: Pending): Promise<void> {
     const open = nextOfEach(pending.batches);
     await this.connection.prepare([...new Set(open.map(({ topic }) => topic))]);
     const id = pending.transactional ? this.#transactionalId : null;
-    const sends = [...this.connection.byLeader(open)].map(([leader, batches]) => this.#sendTo(leader, batches, id));
-    const results = await Promise.allSettled(sends);
+    const { leaders, orphans } = this.connection.byLeader(open);
+    const sends = [...leaders].map(([leader, batches]) => this.#sendTo(leader, batches, id));
+    const results = await Promise.allSettled([...sends, ...orphans.map((orphan) => Promise.reject(orphan))]);
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
@@ -165,6 +175,16 @@ function pieces(records: readonly OutRecord[]): readonly (readonly OutRecord[])[
     bytes += size;
   }
   return all;
+}
+
+/** Of each partition that is written whole, where it begins. */
+function answersOf({ batches }: Pending): readonly Appended[] {
+  const first = new Map<string, Appended | null>();
+  for (const { topic, partition, answer } of batches) {
+    const name = `${topic}/${partition}`;
+    if (answer === null || !first.has(name)) first.set(name, answer);
+  }
+  return [...first.values()].filter((answer) => answer !== null);
 }
 
 /** Of each partition the first batch without an answer: they go one after the other. */

@@ -3,6 +3,7 @@ import { silentLogger } from '../../base/logger.ts';
 import { createOutbox, type GatewayOutbox } from '../../gateway/outbox.ts';
 import type { SignalDraft } from '../../gateway/parts.ts';
 import type { Signal } from '../../schemas/generated.ts';
+import { topicNames } from '../../schemas/topics.ts';
 import { expectLedgerClosed } from './ledger.ts';
 import { type Bench, bench, until } from './parts-kit.ts';
 
@@ -105,6 +106,52 @@ describe('outbox', () => {
       expect(signals.at(-1)?.kind).toBe('marker');
       expectLedgerClosed(signals);
     }
+  });
+
+  test('a partition without a leader holds up itself alone: the others have signals and markers as ever, each once', async () => {
+    let leaderless = true;
+    let stuck = -1;
+    let refusals = 0;
+    const faults = {
+      leaderless: (topic: string, partition: number) =>
+        topic === topicNames.signals && leaderless && partition === stuck && ++refusals > 0,
+    };
+    const on = await bench({ partitions: 3, faults });
+    const outbox = await outboxOn(on, { markerEvery_ms: 15 });
+    await until(async () => (await on.signals()).every((signals) => signals.length > 0));
+    stuck = outbox.partitionOf('ada');
+    const well = ['bob', 'cyd', 'dan', 'eve', 'fay'].filter((user) => outbox.partitionOf(user) !== stuck);
+    const order: string[] = [];
+    const waiting = [hello('ada'), beat('ada', 1), beat('ada', 2)].map((draft) =>
+      outbox.send(draft).then(() => order.push('ada')),
+    );
+    // It is found out first; then what comes for it waits in its order, and what comes for the others does not.
+    await until(() => !outbox.connected);
+    waiting.push(outbox.send(goodbye('ada')).then(() => order.push('ada')));
+    await Promise.all(well.map((user) => outbox.send(hello(user)).then(() => order.push(user))));
+    const markers = async (partition: number): Promise<number> =>
+      ((await on.signals())[partition] as readonly Signal[]).filter(({ kind }) => kind === 'marker').length;
+    const before = await Promise.all([0, 1, 2].map(markers));
+    await until(async () =>
+      (await Promise.all([0, 1, 2].map(markers))).every((count, n) => n === stuck || count > (before[n] as number) + 3),
+    );
+    expect(order.sort()).toEqual([...well].sort());
+    expect(await markers(stuck)).toBe(before[stuck]);
+    const tried = refusals;
+    leaderless = false;
+    await Promise.all(waiting);
+    expect(tried).toBeGreaterThan(1);
+    await until(() => outbox.connected);
+    const partitions = await on.signals();
+    for (const signals of partitions) expectLedgerClosed(signals);
+    const said = partitions.flat().filter(({ kind }) => kind !== 'marker');
+    expect(said).toHaveLength(well.length + 4);
+    expect(said.filter(({ user_id }) => user_id === 'ada').map(({ kind, seq }) => [kind, seq])).toEqual([
+      ['hello', null],
+      ['heartbeat', 1],
+      ['heartbeat', 2],
+      ['goodbye', null],
+    ]);
   });
 
   test('random hellos, goodbyes, silences and cancellations: every marker agrees with a naive reading of the log', async () => {

@@ -115,7 +115,11 @@ export function faultyLog(inner: Log, plan: (step: Step) => Fault | undefined): 
     committed: (group, topic) => inner.committed(group, topic),
     producer: async (): Promise<LogProducer> => {
       const producer = await inner.producer();
-      return { send: (batches) => step('send', () => producer.send(batches)), close: () => producer.close() };
+      return {
+        send: (batches) => step('send', () => producer.send(batches)),
+        offer: (batches) => step('send', () => producer.offer(batches)),
+        close: () => producer.close(),
+      };
     },
     transactions: async (id, writes) => transactionsOf(id, await inner.transactions(id, writes)),
     consume: async (options) => {

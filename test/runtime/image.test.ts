@@ -296,7 +296,7 @@ describe('A standby', () => {
           if (batches.some(({ topic }) => topic === counterTopics.deadLetters)) await acknowledged;
           return producer.send(batches);
         };
-        return { send, close: () => producer.close() };
+        return { ...producer, send };
       },
     };
     // There before anybody reads: one batch brings cuts, and what cannot be decoded.

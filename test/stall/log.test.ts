@@ -24,7 +24,11 @@ const gated = (log: Log, gate: Gate): Log => ({
   ...bound(log),
   producer: async () => {
     const producer = await log.producer();
-    return { send: (records) => gate.pass(() => producer.send(records)), close: () => producer.close() };
+    return {
+      send: (records) => gate.pass(() => producer.send(records)),
+      offer: (records) => gate.pass(() => producer.offer(records)),
+      close: () => producer.close(),
+    };
   },
 });
 
