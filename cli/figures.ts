@@ -24,6 +24,8 @@ export interface PartitionFigures extends PartitionStatus {
   readonly users_hot: number;
   readonly devices: number;
   readonly timers: number;
+  /** Memory of the image of its state; 0 before the restore. */
+  readonly image_bytes: number;
   /** Input records processed. */
   readonly signals: number;
   /** By the stage's name. */
@@ -154,6 +156,7 @@ const partitionMetrics = {
   hot: 'presence_users_hot_count',
   devices: 'presence_devices_count',
   timers: 'presence_timers_armed_count',
+  image: 'presence_image_bytes',
   signals: 'presence_signals_total',
   stages: 'presence_stage_records_total',
   stores: 'presence_store_entries_count',
@@ -188,6 +191,7 @@ async function partitionFigures(
       users_hot: sum(series.hot, labels),
       devices: sum(series.devices, labels),
       timers: sum(series.timers, labels),
+      image_bytes: sum(series.image, labels),
       signals: sum(series.signals, labels),
       stages: Object.fromEntries(stages),
       stores: Object.fromEntries(stores.map((store) => [store, sum(series.stores, { ...labels, store })])),

@@ -1,6 +1,7 @@
 /** Which way the records of a commit go; that nothing is lost and only the same said again is test/runtime/presence.test.ts's. */
 import { expect, test } from 'vitest';
-import { silentLogger } from '../base/logger.ts';
+import { type Logger, silentLogger } from '../base/logger.ts';
+import { valuesOf } from '../base/metrics.ts';
 import type { LogTransactions, TopicRecords } from '../ports/log.ts';
 import { atLeastOnce, WHOLE_BYTES } from './at-least-once.ts';
 
@@ -28,7 +29,7 @@ function noted() {
       if (offset === 13) throw new Error('The group is elsewhere.');
     },
   });
-  return { calls, wrapped };
+  return { calls, transactions, wrapped };
 }
 
 const say = (bytes: number): TopicRecords[] => [
@@ -63,4 +64,23 @@ test('taking and settling the id are the same as ever', async () => {
   await wrapped.reopen();
   await wrapped.close();
   expect(calls).toEqual(['fence', 'reopen', 'close']);
+});
+
+test('positions that the group does not take are counted, and told of once an outage', async () => {
+  const said: string[] = [];
+  const note = (level: string) => () => void said.push(level);
+  const logger = { ...silentLogger, warn: note('warn'), debug: note('debug'), info: note('info') } as unknown as Logger;
+  const failed = async (): Promise<number> => (await valuesOf('presence_group_positions_failed_total'))[0]?.value ?? 0;
+  const before = await failed();
+  let down = false;
+  const commitPosition = async (): Promise<void> => {
+    if (down) throw new Error('The group is elsewhere.');
+  };
+  const wrapped = atLeastOnce(noted().transactions, { logger, commitPosition });
+  for (const away of [false, true, true, true, false, true]) {
+    down = away;
+    await wrapped.commit(say(10), at(7));
+  }
+  expect(said).toEqual(['warn', 'debug', 'debug', 'info', 'warn']);
+  expect((await failed()) - before).toBe(4);
 });

@@ -12,10 +12,11 @@
  * few milliseconds before the position is taken.
  *
  * **Zombies** are fenced as ever: the id's epoch guards plain writes too. The group's position is for those who watch the lag; if
- * it cannot be taken now, the next one will be.
+ * it cannot be taken now, the next one will be. How often is counted, and an outage is told of once.
  */
 import type { Logger } from '../base/logger.ts';
 import type { LogTransactions, OutRecord, TopicRecords } from '../ports/log.ts';
+import { metrics } from './metrics.ts';
 
 /** `processing.guarantee`, as Kafka Streams has it. */
 export const processingGuarantees = ['exactly_once', 'at_least_once'] as const;
@@ -37,6 +38,19 @@ export interface AtLeastOnceOptions {
 
 /** The last of `batches` must be the one that a restore reads. */
 export function atLeastOnce(transactions: LogTransactions, { commitPosition, logger }: AtLeastOnceOptions): LogTransactions {
+  let down = false;
+  async function takePosition(offset: number): Promise<void> {
+    try {
+      await commitPosition(offset);
+      if (down) logger.info({ offset }, "The group's positions are taken again.");
+      down = false;
+    } catch (error) {
+      metrics.positionsFailed.inc();
+      logger[down ? 'debug' : 'warn']({ err: error, offset }, "The group's position could not be taken; the next one will be.");
+      down = true;
+    }
+  }
+
   return {
     fence: () => transactions.fence(),
     reopen: () => transactions.reopen(),
@@ -46,11 +60,7 @@ export function atLeastOnce(transactions: LogTransactions, { commitPosition, log
       const last = batches.at(-1);
       if (last !== undefined && bytesOf(last) > WHOLE_BYTES) return transactions.commit(batches, offsets);
       const appended = await transactions.append(batches);
-      for (const { offset } of offsets?.offsets ?? []) {
-        await commitPosition(offset).catch((error: unknown) => {
-          logger.debug({ err: error }, "The group's position could not be taken; the next one will be.");
-        });
-      }
+      for (const { offset } of offsets?.offsets ?? []) await takePosition(offset);
       return appended;
     },
   };

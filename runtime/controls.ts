@@ -3,7 +3,7 @@
  * transaction. At most once here: what cannot be held or written is dropped and counted, because the
  * topology says it again as long as it is needed (a gateway's next marker shows the same mismatch).
  *
- * One send is under way; what comes meanwhile waits, up to `limit` records.
+ * One send is under way; what comes meanwhile waits, up to `limit` records. Gauge of both: presence_controls_held.
  */
 import type { Logger } from '../base/logger.ts';
 import type { LogProducer, OutRecord } from '../ports/log.ts';
@@ -20,6 +20,7 @@ export interface ControlSenderOptions {
 export class ControlSender {
   private readonly options: ControlSenderOptions;
   private waiting: OutRecord[] = [];
+  private underWay = 0;
   private sending: Promise<void> | null = null;
 
   constructor(options: ControlSenderOptions) {
@@ -31,7 +32,12 @@ export class ControlSender {
     const room = Math.max(0, this.options.limit - this.waiting.length);
     this.waiting.push(...records.slice(0, room));
     if (records.length > room) metrics.controls.inc({ outcome: 'dropped' }, records.length - room);
+    this.show();
     this.sending ??= this.drain();
+  }
+
+  private show(): void {
+    metrics.controlsHeld.set(this.waiting.length + this.underWay);
   }
 
   private async drain(): Promise<void> {
@@ -40,6 +46,7 @@ export class ControlSender {
     while (this.waiting.length > 0) {
       const records = this.waiting;
       this.waiting = [];
+      this.underWay = records.length;
       try {
         await producer.send([{ topic, records }]);
         metrics.controls.inc({ outcome: 'sent' }, records.length);
@@ -47,6 +54,8 @@ export class ControlSender {
         metrics.controls.inc({ outcome: 'dropped' }, records.length);
         logger.warn({ err: error, records: records.length }, 'Control records could not be written; they will be said again.');
       }
+      this.underWay = 0;
+      this.show();
     }
     this.sending = null;
   }

@@ -72,6 +72,10 @@ export const metrics = {
     ['partition'],
   ),
   commitTroubles: counter('presence_commit_troubles_total', 'Answers to commits other than yes.', ['trouble']),
+  positionsFailed: counter(
+    'presence_group_positions_failed_total',
+    'Positions that the group did not take, at least once only; the next one says as much.',
+  ),
   retakes: counter('presence_partition_retakes_total', 'Partitions whose state was dropped and restored, by reason.', ['reason']),
   restoreSeconds: histogram(
     'presence_restore_seconds',
@@ -97,6 +101,7 @@ export const metrics = {
     'partition',
     'code',
   ]),
+  controlsHeld: gauge('presence_controls_held', 'Control records that wait for the log, or are on their way to it.'),
   controls: counter('presence_controls_total', 'Control records, by what became of them.', ['outcome']),
 } as const;
 

@@ -37,6 +37,9 @@ export function short(value) {
   return Number.isInteger(value) || Math.abs(value) >= 10 ? String(Math.round(value)) : value.toFixed(1);
 }
 
+/** 812B, 1.2MB. */
+export const bytes = (value) => (value === null || value === undefined ? UNKNOWN : `${short(value)}B`);
+
 export const perSecond = (value) => (value === null ? UNKNOWN : `${short(value)}/s`);
 
 export function duration(ms) {

@@ -1,5 +1,5 @@
 /** The partitions: one row each, kept while the partition is known. */
-import { duration, h, perSecond, Spark, say, short } from './elements.js';
+import { bytes, duration, h, perSecond, Spark, say, short } from './elements.js';
 
 const columns = [
   { name: 'signals in', text: (f, one) => perSecond(f.rate('signals', one.partition)) },
@@ -9,6 +9,7 @@ const columns = [
   { name: 'users', text: (_, one) => short(one.users) },
   { name: 'devices', text: (_, one) => short(one.devices) },
   { name: 'timers', text: (_, one) => short(one.timers) },
+  { name: 'state', text: (_, one) => bytes(one.image_bytes) },
   { name: 'a commit', text: (f, one) => duration(f.commitMs(one.partition)) },
   { name: 'ticks', text: (f, one) => perSecond(f.rate('ticks', one.partition)) },
   { name: 'dead letters', text: (_, one) => short(one.dead_letters) },
