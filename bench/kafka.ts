@@ -42,9 +42,14 @@ const { values: args } = parseArgs({
     /** Of several: joins the group when it is told to, on stdin. */
     member: { type: 'boolean' },
     verbose: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
   },
 });
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
+if (args.help === true) {
+  process.stdout.write(help());
+  process.exit(0);
+}
 const logger = args.verbose === true ? createLogger({ level: 'info', name: 'bench' }) : silentLogger;
 
 interface Result {
@@ -221,3 +226,28 @@ async function main(): Promise<void> {
 
 await main();
 process.exit(0);
+
+function help(): string {
+  return `Usage: npm run bench:kafka -- [options]
+
+Runs the presence topology over a topic of Avro signals and prints one line of JSON:
+{records, seconds, records_per_s, cpu_s, rss_mb, diffs, …}. Brokers and registry: KAFKA_BROKERS, SCHEMA_REGISTRY_URL;
+without them a Kafka and a registry are started, and the topic is generated.
+
+  --topic T             what is read (default bench.signals)
+  --group G             the consumer group; a new name begins at the beginning
+  --from-beginning      as a new group does; said for the reader
+  --until-lag-0         it always ends at the end that the topic has at the start; said for the reader
+  --guarantee G         exactly_once (default) or at_least_once
+  --processes N         members of the group, at most one a partition
+  --state T --diffs T --dead-letters T    what is written (default G.state, G.diffs, presence.dlq)
+  --clock on|off        judge holes and leaps of time (default: where the broker stamps)
+  --records N --users N --partitions N --seed N    of what is generated
+  --generate-only       writes the topic and ends
+  --verbose             logs
+
+Examples:
+  npm run bench:kafka -- --records 3000000 --guarantee at_least_once
+  KAFKA_BROKERS=… SCHEMA_REGISTRY_URL=… npm run bench:kafka -- --topic presence.signals --from-beginning --until-lag-0 --group g1
+`;
+}

@@ -24,7 +24,7 @@ interface Seen {
 
 const NONE = new Float64Array(0);
 
-/** What was handed over and is not counted yet: a batch or two a partition. Of a batch its offsets alone, not a heap of objects. */
+/** What was handed over and is not counted yet: a batch or two a partition. Of a batch its offsets alone, no objects. */
 class Handed {
   readonly #batches = new Map<string, Seen[]>();
   /** Up to which offset all is counted. */

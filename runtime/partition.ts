@@ -214,9 +214,7 @@ export class PartitionRunner<I, S, P, D, C> implements TickTarget {
       signal,
       confirm: () => this.confirm(),
       onTrouble: (trouble) => this.onTrouble(trouble),
-      onProgress: (text) => {
-        this.problem = text;
-      },
+      onProgress: (text) => void (this.problem = text),
     });
     if (signal.aborted) return;
     // Where a replay ended the group has read on beyond what is committed (Runner.settle): nothing more would come by itself.
