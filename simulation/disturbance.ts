@@ -30,4 +30,12 @@ export class Disturbance {
     const now = this.#now();
     return this.#spans.some((span) => span.from <= now && span.to >= since && what.includes(span.what));
   }
+
+  /** For how much of [since, now] these were under way, ms; what overlaps counts as often. */
+  lasted(since: number, ...what: readonly Struck[]): number {
+    const now = this.#now();
+    return this.#spans
+      .filter((span) => what.includes(span.what))
+      .reduce((sum, span) => sum + Math.max(0, Math.min(span.to, now) - Math.max(span.from, since)), 0);
+  }
 }

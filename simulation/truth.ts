@@ -51,6 +51,8 @@ export interface TruthOptions {
   readonly ttl_ms: number;
   /** Whether the servers were disturbed at any time in [since, now], by faults of gateways too where these are asked for. */
   readonly disturbed: (since: number, gateways: boolean) => boolean;
+  /** For how much of [since, now] they were: by so much, at most, deadlines have moved. ms. */
+  readonly outage: (since: number) => number;
   /** When a gateway last had a beat of this device. */
   readonly lastBeat: (deviceId: string) => number;
   /** The share of segments that its path loses each way. */
@@ -145,6 +147,19 @@ export class Truth {
     return device.since + (device.why === 'silent' ? this.#options.ttl_ms : NOMINAL_MS[device.why]);
   }
 
+  /**
+   * Those that may hold a user who is gone until then: a log that nobody could write to is not silence (contract.md), so what is
+   * due later is due later by as much as the servers were disturbed since.
+   */
+  #holding(truth: UserTruth, due: number): DeviceTruth[] {
+    return [...truth.devices.values()].filter((device) => this.due(device) + this.#options.outage(device.since) >= due);
+  }
+
+  #disturbed(truth: UserTruth, decider: DeviceTruth): boolean {
+    const holding = this.#holding(truth, this.due(decider));
+    return holding.some((device) => this.#options.disturbed(device.since, device.why !== 'gateway'));
+  }
+
   #user(key: string): UserTruth {
     let truth = this.users.get(key);
     if (truth === undefined) {
@@ -191,7 +206,7 @@ export class Truth {
     }
     truth.told = true;
     const from = device.why === 'ttl' ? device.since + device.ttl_ms : device.since;
-    const disturbed = this.#options.disturbed(device.since, device.why !== 'gateway');
+    const disturbed = this.#disturbed(truth, device);
     this.figures.detected(device.why, Math.max(0, now - from), disturbed, this.#options.lossOf(id));
     if (!disturbed) this.#checkLate(truth, now, 'said offline');
   }
@@ -202,7 +217,7 @@ export class Truth {
     // Offline is what is said, though not anew: that they had been there was never heard of (a gateway died with their hello).
     if (device === undefined || truth.told || truth.said === 'offline' || device.since === now) return;
     const late = now - this.due(device);
-    const disturbed = this.#options.disturbed(device.since, device.why !== 'gateway');
+    const disturbed = this.#disturbed(truth, device);
     if (late > LATE_MS) this.figures.missed(disturbed);
     if (!disturbed) this.#checkLate(truth, now, 'never said offline, and came back');
   }
@@ -214,7 +229,7 @@ export class Truth {
       due = Math.max(due, this.due({ ...device, since: Math.max(device.since, this.#options.lastBeat(id)) }));
     if (now - due <= LATE_MS) return;
     const why = [...truth.devices].map(([id, { why, since }]) => `${id} ${why} since ${Math.round(since)} ms`).join(', ');
-    const since = Math.max(...[...truth.devices.values()].map((device) => device.since));
+    const since = Math.min(...this.#holding(truth, due).map((device) => device.since));
     this.#options.late(since, `${truth.key} was ${what} ${Math.round(now - due)} ms after it was due (${why})`);
   }
 }

@@ -100,6 +100,7 @@ export class World {
       ttl_ms: story.ttl_ms,
       disturbed: (since, gateways) =>
         this.#disturbance.touched(since, 'log', 'clock', 'topology', ...(gateways ? (['gateway', 'pause'] as const) : [])),
+      outage: (since) => this.#disturbance.lasted(since, 'log', 'clock', 'topology', 'pause'),
       lossOf: (device) => loss.get(device) ?? 0,
       lastBeat: (device) => this.beats.of(device).last,
       late: (since, detail) => {

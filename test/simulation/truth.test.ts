@@ -5,13 +5,15 @@ import { Random } from '../../simulation/random.ts';
 import { addFigures, figuresToJson, reportOf } from '../../simulation/report.ts';
 import { Truth } from '../../simulation/truth.ts';
 
-function watch() {
+/** `outage`: the log was out from then, until then. */
+function watch(outage: { readonly from: number; readonly to: number } = { from: 0, to: 0 }) {
   const late: string[] = [];
   const time = { now: 0 };
   const truth = new Truth({
     now: () => time.now,
     ttl_ms: 3_000,
-    disturbed: () => false,
+    disturbed: (since) => since < outage.to && time.now >= outage.from,
+    outage: (since) => Math.max(0, Math.min(outage.to, time.now) - Math.max(outage.from, since)),
     lastBeat: () => 0,
     lossOf: () => 0.05,
     late: (_since, detail) => late.push(detail),
@@ -51,6 +53,28 @@ describe('Offline is late', () => {
     at(50).said('u', 'online', 'signal');
     at(20_000).there('u', 'd');
     expect(late).toHaveLength(1);
+  });
+});
+
+describe('A log that is out moves what is due', () => {
+  // The beat of a background device holds the user; the log is out while it does; an app comes and leaves after that.
+  const goes = (outage: { readonly from: number; readonly to: number }) => {
+    const { truth, late, at } = watch(outage);
+    at(0).there('u', 'background', 60_000);
+    at(100).said('u', 'online', 'signal');
+    at(1_000).gone('u', 'background', 'ttl', 0);
+    at(50_000).there('u', 'app');
+    at(62_000).gone('u', 'app', 'clean');
+    at(66_500).said('u', 'offline', 'ttl');
+    return { late, clean: truth.figures.detection.clean.count, disturbed: truth.figures.detectionDisturbed.clean.count };
+  };
+
+  test('also for another device than the last one to go: as long as the log was out it may hold its user', () => {
+    expect(goes({ from: 20_000, to: 28_000 })).toEqual({ late: [], clean: 0, disturbed: 1 });
+  });
+
+  test('and no longer than that', () => {
+    expect(goes({ from: 20_000, to: 22_000 })).toEqual({ late: [expect.stringContaining('3500 ms')], clean: 1, disturbed: 0 });
   });
 });
 
