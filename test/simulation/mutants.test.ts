@@ -109,7 +109,12 @@ const mutants: readonly Mutant[] = [
       replaceIn(Link.prototype, 'producer', {
         async value(this: Link) {
           const producer = await real.call(this);
-          return { ...producer, send: (batches: Parameters<typeof producer.send>[0]) => producer.send(batches).catch(() => []) };
+          const offer: typeof producer.offer = async (batches) => {
+            await producer.offer(batches).catch(() => {});
+            const taken = { baseOffset: 0, timestamp: 0 };
+            return batches.flatMap(({ topic, records }) => records.map(({ partition = 0 }) => ({ topic, partition, ...taken })));
+          };
+          return { ...producer, offer };
         },
       });
     },
