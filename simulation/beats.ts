@@ -5,6 +5,8 @@ const KEPT = 8;
 export class DeviceBeats {
   readonly #at = new Float64Array(KEPT);
   #count = 0;
+  /** When its last close reached a gateway; 0: none did. */
+  left = 0;
 
   note(at: number): void {
     this.#at[this.#count % KEPT] = at;

@@ -8,9 +8,12 @@
 import type { Log } from '../ports/log.ts';
 import { brokerClock } from '../runtime/embedded/clock.ts';
 import { createEmbeddedLog } from '../runtime/log-embedded.ts';
+import { presence } from '../topology/presence.ts';
 import type { Host } from './host.ts';
 import { BEGAN_MS, type Scheduler } from './scheduler.ts';
 
+/** A longer step of stamps is a hole, and counts for nothing (topology/presence.ts). */
+const HOLE_MS = presence.spec.source.clock?.hole_ms ?? 0;
 /** More than a world writes: a replay needs all of it. */
 const KEPT_BYTES = 4 * 2 ** 30;
 
@@ -22,6 +25,7 @@ export class Broker {
   losing = { until: 0, share: 0 };
   /** Of transactions: aborted by the broker, or their answer lost (committed or left open). */
   troubling = { until: 0, share: 0 };
+  readonly #steps: { readonly at: number; readonly by_ms: number }[] = [];
   #offset: { ms: number };
 
   private constructor(scheduler: Scheduler, host: Host, log: Log, offset: { ms: number }) {
@@ -47,6 +51,15 @@ export class Broker {
   /** Sets the clock forwards or back. */
   leap(by_ms: number): void {
     this.#offset.ms += by_ms;
+    if (by_ms > 0 && by_ms <= HOLE_MS) this.#steps.push({ at: this.#scheduler.now, by_ms });
+  }
+
+  /**
+   * How far its clock was set forwards since then, without leaving a hole in time: a ttl, which counts in the broker's stamps
+   * (contract.md), ends so much earlier, and nobody can tell.
+   */
+  hurried(since: number): number {
+    return this.#steps.filter(({ at }) => at >= since).reduce((sum, { by_ms }) => sum + by_ms, 0);
   }
 
   /** How far its clock is ahead of virtual time. */

@@ -251,6 +251,9 @@ export class StreamClient {
       clientEvents: this.#eventsOf(() => socket),
       serverEvents: gateway.events as NonNullable<Running['events']>,
       beaten: (pinged) => this.#beaten(socket, gateway, pinged),
+      left: () => {
+        this.#beats.left = scheduler.now;
+      },
       ended: () => gateway.sockets.delete(socket),
     });
     gateway.sockets.add(socket);

@@ -53,6 +53,8 @@ export interface SocketOptions {
   readonly serverEvents: ServerEvents;
   /** A message, or the pong to a ping of that time, has reached the gateway's process. For the truth. */
   readonly beaten: (pinged: number | null) => void;
+  /** The client's clean close has reached the gateway's process. For the truth. */
+  readonly left: () => void;
   /** Its end at the gateway is closed. */
   readonly ended: () => void;
 }
@@ -106,7 +108,10 @@ export class Socket implements ServerSocket {
   leave(code: number): void {
     if (!this.#clientOpen) return;
     this.#clientOpen = false;
-    this.#up.send(() => this.#serverClosed(code));
+    this.#up.send(() => {
+      if (this.#serverOpen && code !== BROKEN) this.#options.left();
+      this.#serverClosed(code);
+    });
     this.#down.close();
   }
 

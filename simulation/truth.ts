@@ -55,6 +55,8 @@ export interface TruthOptions {
   readonly outage: (since: number) => number;
   /** When a gateway last had a beat of this device. */
   readonly lastBeat: (deviceId: string) => number;
+  /** When a clean close of this device last reached a gateway; 0: none did. */
+  readonly lastLeft: (deviceId: string) => number;
   /** The share of segments that its path loses each way. */
   readonly lossOf: (deviceId: string) => number;
   /** Offline was not said when it was due, though nothing was disturbed. */
@@ -120,7 +122,8 @@ export class Truth {
     for (const truth of this.users.values()) {
       if (truth.there > 0) {
         this.figures.sessions(now - truth.thereSince, truth.loss);
-        if (truth.said === 'offline' && now - truth.thereSince > UNSETTLED_MS)
+        const since = truth.wrongSince ?? truth.thereSince;
+        if (truth.said === 'offline' && now - since > UNSETTLED_MS)
           wrong.push(`${truth.key} is there since ${Math.round(truth.thereSince)} ms, but said offline`);
         this.#closeWrong(truth, now);
       } else if (truth.said !== 'offline') {
@@ -148,8 +151,8 @@ export class Truth {
   }
 
   /**
-   * Those that may hold a user who is gone until then: a log that nobody could write to is not silence (contract.md), so what is
-   * due later is due later by as much as the servers were disturbed since.
+   * Those that may hold a user who is gone until then: a log that nobody could write to is not silence (contract.md), so a
+   * deadline has moved by as much, at most, as the servers were disturbed since.
    */
   #holding(truth: UserTruth, due: number): DeviceTruth[] {
     return [...truth.devices.values()].filter((device) => this.due(device) + this.#options.outage(device.since) >= due);
@@ -158,6 +161,19 @@ export class Truth {
   #disturbed(truth: UserTruth, decider: DeviceTruth): boolean {
     const holding = this.#holding(truth, this.due(decider));
     return holding.some((device) => this.#options.disturbed(device.since, device.why !== 'gateway'));
+  }
+
+  /**
+   * The same, as a gateway could know it. Who has closed is silent all the same where the close itself comes late, or where
+   * frames of an older connection come after it.
+   */
+  #dueAsHeard(id: string, device: DeviceTruth): number {
+    const { lastBeat, lastLeft, ttl_ms } = this.#options;
+    const [beat, left] = [lastBeat(id), lastLeft(id)];
+    const since = Math.max(device.since, beat);
+    if (device.why !== 'clean') return this.due({ ...device, since });
+    const closed = left >= device.since && left >= beat;
+    return Math.min(closed ? left + NOMINAL_MS.clean : Number.POSITIVE_INFINITY, since + ttl_ms);
   }
 
   #user(key: string): UserTruth {
@@ -224,9 +240,7 @@ export class Truth {
 
   /** Later than the contract's bound, from when a gateway last had something of them (TCP may bring it late). */
   #checkLate(truth: UserTruth, now: number, what: string): void {
-    let due = 0;
-    for (const [id, device] of truth.devices)
-      due = Math.max(due, this.due({ ...device, since: Math.max(device.since, this.#options.lastBeat(id)) }));
+    const due = Math.max(...[...truth.devices].map(([id, device]) => this.#dueAsHeard(id, device)));
     if (now - due <= LATE_MS) return;
     const why = [...truth.devices].map(([id, { why, since }]) => `${id} ${why} since ${Math.round(since)} ms`).join(', ');
     const since = Math.min(...this.#holding(truth, due).map((device) => device.since));

@@ -103,6 +103,7 @@ export class World {
       outage: (since) => this.#disturbance.lasted(since, 'log', 'clock', 'topology', 'pause'),
       lossOf: (device) => loss.get(device) ?? 0,
       lastBeat: (device) => this.beats.of(device).last,
+      lastLeft: (device) => this.beats.of(device).left,
       late: (since, detail) => {
         if (!this.#disturbance.touched(since, 'pause')) this.breaks('detection', detail);
       },
@@ -189,7 +190,8 @@ export class World {
       if (!device.there || device.since > at - ttl) continue;
       // It came to another gateway while the log was out: whose word is written first is open.
       if (this.#disturbance.during(device.since, 'log')) continue;
-      const beat = this.beats.of(id).within(at - ttl + NEAR_MS, at - NEAR_MS);
+      const from = at - ttl + this.#broker.hurried(at - ttl) + NEAR_MS;
+      const beat = this.beats.of(id).within(from, at - NEAR_MS);
       if (beat !== null)
         this.breaks(
           'beating',
