@@ -38,35 +38,41 @@ await describeWith('The Redis cache', ['redis'], ({ redis: url }) => {
   });
 });
 
-/** Three nodes of a cluster, no replicas; null where redis-cli or the server's cluster mode is not to be had. */
-async function startCluster(): Promise<{ readonly url: string; stop(): void } | null> {
+interface Cluster {
+  readonly url: string;
+  stop(): void;
+}
+
+/** null where redis-cli or the server's cluster mode is not to be had. */
+async function startCluster(): Promise<Cluster | null> {
   if (spawnSync('redis-cli', ['--version']).status !== 0) return null;
-  const ports = await Promise.all([freePort(), freePort(), freePort()]);
-  const folders = ports.map(() => mkdtempSync(join(tmpdir(), 'presence-cluster-')));
-  const nodes = ports.map((port, i) => {
-    const bus = String(port > 50_000 ? port - 10_000 : port + 10_000);
-    const settings = [
-      '--cluster-enabled',
-      'yes',
-      '--cluster-port',
-      bus,
-      '--bind',
-      '127.0.0.1',
-      '--save',
-      '',
-      '--dir',
-      folders[i]!,
-    ];
+  // A port may be taken by somebody else before its node has it: then all is begun anew.
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    const cluster = await tryCluster();
+    if (cluster !== null) return cluster;
+  }
+  return null;
+}
+
+/** Three nodes, no replicas. */
+async function tryCluster(): Promise<Cluster | null> {
+  const ports = await Promise.all(Array.from({ length: 6 }, () => freePort()));
+  const [clients, buses] = [ports.slice(0, 3), ports.slice(3)];
+  const folders = clients.map(() => mkdtempSync(join(tmpdir(), 'presence-cluster-')));
+  const nodes = clients.map((port, i) => {
+    const cluster = ['--cluster-enabled', 'yes', '--cluster-port', String(buses[i])];
+    const settings = [...cluster, '--bind', '127.0.0.1', '--save', '', '--dir', folders[i]!];
     return spawn('redis-server', ['--port', String(port), ...settings], { stdio: 'ignore' });
   });
   const stop = (): void => {
     for (const node of nodes) node.kill('SIGKILL');
     for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   };
-  const hosts = ports.map((port) => `127.0.0.1:${port}`);
+  const hosts = clients.map((port) => `127.0.0.1:${port}`);
   for (let attempt = 0; attempt < 50; attempt += 1) {
     const made = spawnSync('redis-cli', ['--cluster', 'create', ...hosts, '--cluster-yes'], { encoding: 'utf8' });
     if (made.status === 0) return { url: `redis://${hosts.join()}`, stop };
+    if (nodes.some(({ exitCode }) => exitCode !== null)) break;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   stop();
