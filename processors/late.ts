@@ -23,5 +23,5 @@ export function spoke({ stamp, settle }: Clocks, { held_ms }: Signal, device: De
 
 /** Whether this waited, and was said before the device's last word. */
 export function isLate({ stamp }: Clocks, { held_ms }: Signal, { spoke_at }: Device): boolean {
-  return held_ms > WAITED_MS && spoke_at <= stamp && stamp - held_ms + WAITED_MS < spoke_at;
+  return spoke_at <= stamp && stamp - held_ms + WAITED_MS < spoke_at;
 }

@@ -64,8 +64,7 @@ export class Reference extends ReferenceTime {
     if (known !== undefined) {
       const later = known.session !== session_id;
       if (later && known.old.some((one) => one.session === session_id && one.until > this.lease)) return;
-      const waited = signal.held_ms > WAITED;
-      if (waited && known.spoke <= this.stamp && this.stamp - signal.held_ms + WAITED < known.spoke) {
+      if (known.spoke <= this.stamp && this.stamp - signal.held_ms + WAITED < known.spoke) {
         if (later) {
           this.remember(known, session_id);
           return;
