@@ -5,8 +5,9 @@
  * a time; everything that comes meanwhile goes in the next one, so load makes batches, not waiting. When a
  * batch is made, each signal is asked whether it is cancelled, then gets the next ordinal of its
  * partition; from then on it is sent again, with a back-off of 50 to 300 ms, for as long as it takes, and nothing of it
- * changes but for how long it was held (`held_ms`): the attempt that reaches the log says how old it is. A resend after a lost answer may write them twice: readers drop the second by its
- * ordinal. A resend has markers behind it, for the same reason. `send` resolves only when the log has the signal.
+ * changes but for how long it was held (`held_ms`): the attempt that reaches the log says how old it is. A resend after a lost
+ * answer may write them twice: readers drop the second by its ordinal. A resend has markers behind it, for the same reason.
+ * `send` resolves only when the log has the signal.
  *
  * **A partition without a leader** holds up itself alone: the part of a batch that the log has acknowledged is done with, what is
  * left goes again with the next batch, and nothing else of its partition before it. (Markers must reach the others: three

@@ -1,8 +1,8 @@
 /**
  * offlineTimeout: who lives, and so what the user and the others see.
  *
- * State: of each device its holder (a connection and its gateway), its ttl, the grace after a goodbye, the silence that does not
- * count yet, and when it is forgotten; of each gateway its lease; and the ghosts, which are the devices of an invisible user as others see them.
+ * State: of each device its holder (a connection and its gateway), its ttl, the grace after a goodbye, the wait after a
+ * silence, and when it is forgotten; of each gateway its lease; and the ghosts: an invisible user's devices as others see them.
  *
  * A device **counts** while a connection holds it whose gateway lives, or its ttl runs, or its grace does, or its silence waits.
  *
@@ -12,13 +12,11 @@
  * | heartbeat over HTTP | grace, silence, forgetting | the ttl, anew |
  * | a later session | the old hold and ttl | |
  * | goodbye, `offline` | hold, ttl | grace, if it counted and is in none; then forgetting |
- * | silence | the hold | forgetting, if nothing else makes it count |
- * | the same while the lease clock settles | the hold | the silence's wait, if it counted, until that clock moves on |
+ * | silence | the hold | forgetting, if nothing else makes it count; while the lease clock settles, a wait until it moves on |
  * | a gateway silent for `lease` | (its holds stop counting) | forgetting; one record of it brings all of them back |
  * | invisible | for others: every device that counts becomes a ghost in grace, and nothing else is seen | |
  *
- * Everything is on the lease clock, which does not run while nobody could write. What falls due bears its
- * deadline, never the moment of noticing.
+ * Everything is on the lease clock, which does not run while nobody could write; what falls due bears its deadline.
  *
  * **Delivery and replay.** Pure. Deadlines are in the records; the timers over them are rebuilt on restore. A gateway that
  * is asked to restate may be asked once more after a restart, which is harmless.
@@ -253,18 +251,16 @@ class OfflineTimeout implements BoundStage<Ranked> {
     const { lease } = happening;
     happening.user = device.user;
     happening.decidedBy = happening.publicDecidedBy = device.device_id;
-    if (device.grace_lease !== null && device.grace_lease <= lease) {
-      happening.cause = happening.publicCause = 'goodbye';
+    const isPast = (deadline: number | null): boolean => deadline !== null && deadline <= lease;
+    const left = isPast(device.grace_lease) ? 'goodbye' : isPast(device.silence_lease) ? 'silence' : null;
+    if (left !== null) {
+      happening.cause = happening.publicCause = left;
       happening.trace = device.trace;
-      device.grace_lease = device.trace = null;
-    } else if (device.silence_lease !== null && device.silence_lease <= lease) {
-      happening.cause = happening.publicCause = 'silence';
-      happening.trace = device.trace;
-      device.silence_lease = device.trace = null;
-    } else if (device.ttl_lease !== null && device.ttl_lease <= lease) {
+      device.grace_lease = device.silence_lease = device.trace = null;
+    } else if (isPast(device.ttl_lease)) {
       happening.cause = happening.publicCause = 'ttl';
       device.ttl_lease = null;
-    } else if (device.forget_lease !== null && device.forget_lease <= lease) {
+    } else if (isPast(device.forget_lease)) {
       device.release();
       device.forget_lease = null;
       device.user.devices = device.user.devices.filter((other) => other !== device);

@@ -14,7 +14,7 @@ import { Strings } from './strings.ts';
 
 /** Filled in by `UserRecords.outline`; one object serves for any number of records. */
 export class UserOutline {
-  /** The earliest deadline on the lease clock: of a device's ttl, grace, silence or forgetting, or a ghost's grace. Infinity for none. */
+  /** The earliest deadline on the lease clock: a device's ttl, grace, silence or forgetting, a ghost's grace. Infinity: none. */
   lease = Number.POSITIVE_INFINITY;
   /** The earliest deadline that is a stamp: the end of the override. Infinity for none. */
   stamp = Number.POSITIVE_INFINITY;
