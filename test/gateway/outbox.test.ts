@@ -108,7 +108,7 @@ describe('outbox', () => {
     }
   });
 
-  test('a signal says for how long it was held before the attempt that reached the log, what is sent again as much more', async () => {
+  test('a signal says for how long it was held before the attempt that reached the log', async () => {
     const answers = ['refused', 'refused', 'lost', 'lost', undefined] as const;
     let attempts = -1;
     const on = await bench({ faults: { send: () => (attempts < 0 ? undefined : answers[attempts++]) } });
