@@ -11,6 +11,5 @@ import { memory } from './scenarios/memory.ts';
 import { overrides } from './scenarios/overrides.ts';
 import type { Scenario } from './scenarios/scenario-group.ts';
 import { time } from './scenarios/time.ts';
-import { waited } from './scenarios/waited.ts';
 
-export const scenarios: readonly Scenario[] = [...devices, ...hearing, ...overrides, ...time, ...waited, ...memory];
+export const scenarios: readonly Scenario[] = [...devices, ...hearing, ...overrides, ...time, ...memory];
