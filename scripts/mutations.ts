@@ -4,52 +4,46 @@
  * Each mutation is made in a copy of the pure folders under the system's temporary folder. Exit 1 if one is
  * noticed by no scenario. Writes docs/mutations.md. A part of a mutation's text as argument runs those only, and writes nothing.
  */
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { cpSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { play as Play, tidy as Tidy } from '../topology/kit/scenario.ts';
 import type { Mutation } from '../topology/mutations/mutation.ts';
 import { mutations } from '../topology/mutations.ts';
 import { scenarios } from '../topology/presence.scenarios.ts';
 import type { presence as Presence } from '../topology/presence.ts';
+import { inBrokenCopy, root } from './broken-copy.ts';
 
-const root = resolve(import.meta.dirname, '..');
+function copyPure(copy: string): void {
+  for (const folder of ['processors', 'topology', 'schemas', 'base'])
+    cpSync(join(root, folder), join(copy, folder), { recursive: true });
+  writeFileSync(join(copy, 'package.json'), '{"type":"module"}');
+}
+
+interface Noticed {
+  readonly group: readonly string[];
+  readonly others: number;
+}
+
+const noticedBy = (mutation: Mutation): Promise<Noticed> => inBrokenCopy(mutation, copyPure, (copy) => noticedIn(copy, mutation));
 
 /** The titles of the scenarios that fail on a broken copy; what it throws counts as failing. */
-async function noticedBy(mutation: Mutation): Promise<{ readonly group: readonly string[]; readonly others: number }> {
-  const copy = mkdtempSync(join(tmpdir(), 'presence-mutation-'));
-  try {
-    for (const folder of ['processors', 'topology', 'schemas', 'base'])
-      cpSync(join(root, folder), join(copy, folder), { recursive: true });
-    writeFileSync(join(copy, 'package.json'), '{"type":"module"}');
-    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
-    const file = join(copy, mutation.file);
-    const source = readFileSync(file, 'utf8');
-    if (source.split(mutation.find).length !== 2)
-      throw new Error(`${mutation.file} does not hold exactly once: ${mutation.find}`);
-    writeFileSync(
-      file,
-      source.replace(mutation.find, () => mutation.replace),
-    );
-    const load = (path: string): Promise<unknown> => import(pathToFileURL(join(copy, path)).href);
-    const declared = (await load('topology/presence.ts').catch(refusal)) as { presence: typeof Presence } | string;
-    if (typeof declared === 'string') return { group: [declared], others: 0 };
-    const { play, tidy } = (await load('topology/kit/scenario.ts')) as { play: typeof Play; tidy: typeof Tidy };
-    const { hotUsers } = mutation;
-    const options = hotUsers === undefined ? {} : { hotUsers };
-    const failing = scenarios.filter(({ table }) => {
-      try {
-        return play(declared.presence, table, options) !== tidy(table);
-      } catch {
-        return true;
-      }
-    });
-    const group = failing.filter(({ rule }) => hotUsers !== undefined || rule === mutation.rule).map(({ title }) => title);
-    return { group, others: failing.length - group.length };
-  } finally {
-    rmSync(copy, { recursive: true, force: true });
-  }
+async function noticedIn(copy: string, mutation: Mutation): Promise<Noticed> {
+  const load = (path: string): Promise<unknown> => import(pathToFileURL(join(copy, path)).href);
+  const declared = (await load('topology/presence.ts').catch(refusal)) as { presence: typeof Presence } | string;
+  if (typeof declared === 'string') return { group: [declared], others: 0 };
+  const { play, tidy } = (await load('topology/kit/scenario.ts')) as { play: typeof Play; tidy: typeof Tidy };
+  const { hotUsers } = mutation;
+  const options = hotUsers === undefined ? {} : { hotUsers };
+  const failing = scenarios.filter(({ table }) => {
+    try {
+      return play(declared.presence, table, options) !== tidy(table);
+    } catch {
+      return true;
+    }
+  });
+  const group = failing.filter(({ rule }) => hotUsers !== undefined || rule === mutation.rule).map(({ title }) => title);
+  return { group, others: failing.length - group.length };
 }
 
 /** The rule of lint for which a declaration is refused: nothing can be played then. */

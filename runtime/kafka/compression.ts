@@ -169,14 +169,7 @@ function lz4Block(block: Buffer, out: Unpacked): void {
 
 function unpackZstd(packed: Buffer): Buffer {
   if (packed.length === 0) throw new Error('it ends too early'); // of which fzstd makes nothing
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  const stream = new Decompress((part) => {
-    length += part.length;
-    if (length > UNPACKED_BYTES_MAX) throw new Error(`it is more than ${UNPACKED_BYTES_MAX} bytes when unpacked`);
-    // It goes on in the same memory.
-    parts.push(part.slice());
-  });
-  stream.push(packed, true);
-  return Buffer.concat(parts, length);
+  const out = new Unpacked(packed.length * 3);
+  new Decompress((part) => out.literal(part, 0, part.length)).push(packed, true);
+  return out.bytes;
 }

@@ -227,6 +227,17 @@ test('a restore that takes long says how far it is: in readyz, in a gauge, in th
   await runner.close();
 });
 
+/** Another one gets its share of the partitions, cannot take it, and dies. */
+async function newcomerDies(one: Instance): Promise<void> {
+  const two = await startInstance(watched(log), wiring, {
+    standbyReplicas: 1,
+    plan: (step) => (step === 'fence' ? 'refused' : undefined),
+  });
+  await until('each has one', () => one.runner.partitions.length === 1 && two.runner.partitions.length === 1);
+  two.log.kill();
+  await bury(two);
+}
+
 describe('A standby', () => {
   const standbyPartitions = async (): Promise<number[]> => {
     const found = await registry.getSingleMetric('presence_standby_lag_records')?.get();
@@ -268,14 +279,7 @@ describe('A standby', () => {
     stuck = true;
     await write(2);
     await workedOff(one);
-    // The newcomer gets its share, cannot take it, and dies.
-    const two = await startInstance(watched(log), wiring, {
-      standbyReplicas: 1,
-      plan: (step) => (step === 'fence' ? 'refused' : undefined),
-    });
-    await until('each has one', () => one.runner.partitions.length === 1 && two.runner.partitions.length === 1);
-    two.log.kill();
-    await bury(two);
+    await newcomerDies(one);
     stuck = false;
     await write(3);
     await workedOff(one);
@@ -309,13 +313,7 @@ describe('A standby', () => {
       const waiting = one.runner.partitions.filter(({ state, position }) => state === 'running' && position > 0);
       return waiting.length === PARTITIONS;
     });
-    const two = await startInstance(watched(log), wiring, {
-      standbyReplicas: 1,
-      plan: (step) => (step === 'fence' ? 'refused' : undefined),
-    });
-    await until('each has one', () => one.runner.partitions.length === 1 && two.runner.partitions.length === 1);
-    two.log.kill();
-    await bury(two);
+    await newcomerDies(one);
     acknowledge();
     await write(5);
     await workedOff(one);
