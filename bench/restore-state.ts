@@ -27,7 +27,16 @@ export const topicsOf = (prefix: string): TopologyTopics => ({
 function deviceOf(user: number, index: number, now: number): Device {
   const id = (user * 2 + index).toString(16).padStart(8, '0');
   const state = states[user % 4] ?? 'online';
-  const held = { connection_id: null, gateway_id: null, hold_ordinal: 0, grace_lease: null, forget_lease: null, trace: null };
+  const held = {
+    connection_id: null,
+    gateway_id: null,
+    hold_ordinal: 0,
+    grace_lease: null,
+    forget_lease: null,
+    silence_lease: null,
+    spoke_at: 0,
+    trace: null,
+  };
   return {
     ...held,
     device_id: `web-${id}`,

@@ -4,9 +4,10 @@
  * **Model.** A signal is queued in its user's partition and leaves in that order. One batch is under way at
  * a time; everything that comes meanwhile goes in the next one, so load makes batches, not waiting. When a
  * batch is made, each signal is asked whether it is cancelled, then gets the next ordinal of its
- * partition; from then on its bytes are fixed, and they are sent again, with a back-off of 50 to 300 ms, for as
- * long as it takes. A resend after a lost answer may write them twice: readers drop the second by its
- * ordinal. A resend has markers behind it, for the same reason. `send` resolves only when the log has the signal.
+ * partition; from then on it is sent again, with a back-off of 50 to 300 ms, for as long as it takes, and nothing of it
+ * changes but for how long it was held (`held_ms`): the attempt that reaches the log says how old it is. A resend after a lost
+ * answer may write them twice: readers drop the second by its ordinal. A resend has markers behind it, for the same reason.
+ * `send` resolves only when the log has the signal.
  *
  * **A partition without a leader** holds up itself alone: the part of a batch that the log has acknowledged is done with, what is
  * left goes again with the next batch, and nothing else of its partition before it. (Markers must reach the others: three
@@ -82,8 +83,11 @@ const batchSeconds = histogram(
 
 /** One partition's part of a batch: sent as it is until the log has it. */
 interface Part {
+  /** Of each entry, in order; then perhaps a marker. */
   readonly records: readonly OutRecord[];
   readonly entries: readonly SignalEntry[];
+  /** The ordinal of the first entry. */
+  readonly ordinal: number;
   readonly bytes: number;
   /** Monotonic ms. */
   readonly madeAt: number;
@@ -239,10 +243,10 @@ class LogOutbox implements GatewayOutbox {
 
   async #sendAll(): Promise<void> {
     for (let failures = 0; !this.#abandoned && !this.#idle; ) {
-      const resent = this.#underWay.size > 0;
-      this.#takeParts();
+      const resent = [...this.#underWay.values()].flatMap((part) => this.#again(part));
+      const records = [...resent, ...this.#takeParts()];
       if (this.#underWay.size === 0) continue;
-      if (await this.#offer(resent)) failures = 0;
+      if (await this.#offer(resent.length > 0 ? [...records, ...this.#signsOfLife()] : records)) failures = 0;
       else {
         failures += 1;
         await sleep(Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (failures - 1)) * (0.75 + clock.random() / 4));
@@ -254,9 +258,9 @@ class LogOutbox implements GatewayOutbox {
     return this.#underWay.size === 0 && this.#queue.empty;
   }
 
-  /** Of each partition that has nothing under way, what is next. */
-  #takeParts(): void {
-    let records = 0;
+  /** Of each partition that has nothing under way, what is next: it is under way from now on. */
+  #takeParts(): readonly OutRecord[] {
+    const records: OutRecord[] = [];
     for (let partition = 0; partition < this.partitions; partition++) {
       if (this.#underWay.has(partition)) continue;
       const part = this.#takePart(partition);
@@ -264,13 +268,15 @@ class LogOutbox implements GatewayOutbox {
       this.#underWay.set(partition, part);
       this.#sending.signals += part.entries.length;
       this.#sending.bytes += part.bytes;
-      records += part.records.length;
+      records.push(...part.records);
     }
-    if (records > 0) batchRecords.observe(records);
+    if (records.length > 0) batchRecords.observe(records.length);
+    return records;
   }
 
   #takePart(partition: number): Part {
     const marks = this.#marks[partition] as PartitionMarks;
+    const ordinal = marks.ordinal + 1;
     const records: OutRecord[] = [];
     const entries: SignalEntry[] = [];
     let bytes = 0;
@@ -290,7 +296,7 @@ class LogOutbox implements GatewayOutbox {
       entries.push(entry);
       bytes += entry.bytes;
     });
-    return { records, entries, bytes, madeAt: clock.monotonic() };
+    return { records, entries, ordinal, bytes, madeAt: clock.monotonic() };
   }
 
   #markerRecord(partition: number, draft: SignalDraft): OutRecord {
@@ -308,23 +314,33 @@ class LogOutbox implements GatewayOutbox {
 
   /** null: it cannot be encoded; its sender was told, and no ordinal was spent. */
   #signalRecord(partition: number, marks: PartitionMarks, entry: SignalEntry): OutRecord | null {
-    const signal = { ...entry.signal, ordinal: marks.ordinal + 1 };
     let value: Buffer;
     try {
-      value = this.#codecs.signal.encode(signal);
+      value = this.#encode(entry, marks.ordinal + 1);
     } catch (error) {
       entry.fail(error);
       return null;
     }
-    marks.given(signal);
-    const record = { key: signal.user_id, value, partition };
+    marks.given(entry.signal);
+    const record = { key: entry.signal.user_id, value, partition };
     return entry.traceparent === undefined ? record : { ...record, headers: { traceparent: entry.traceparent } };
   }
 
+  #encode(entry: SignalEntry, ordinal: number): Buffer {
+    const held_ms = Math.round(clock.monotonic() - entry.queuedAt);
+    return this.#codecs.signal.encode({ ...entry.signal, ordinal, held_ms });
+  }
+
+  /** What was made before, for another attempt. */
+  #again({ records, entries, ordinal }: Part): readonly OutRecord[] {
+    return records.map((record, i) => {
+      const entry = entries[i];
+      return entry === undefined ? record : { ...record, value: this.#encode(entry, ordinal + i) };
+    });
+  }
+
   /** Whether the log has all of it now. */
-  async #offer(resent: boolean): Promise<boolean> {
-    const parts = [...this.#underWay.values()].flatMap((part) => part.records);
-    const records = resent ? [...parts, ...this.#signsOfLife()] : parts;
+  async #offer(records: readonly OutRecord[]): Promise<boolean> {
     let problem: unknown = 'Some of its partitions do not answer.';
     const appended = await this.#producer.offer([{ topic: topicNames.signals, records }]).catch((error: unknown) => {
       problem = error;

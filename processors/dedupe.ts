@@ -2,17 +2,19 @@
  * dedupe: nothing is heard twice, and nobody is heard who may not speak.
  *
  * State: of each gateway the highest ordinal seen (the loss ledger), of each device its session, the last accepted
- * `seq`, and the last few sessions that were replaced.
+ * `seq`, when it last spoke, and the last few sessions that were replaced.
  *
  * A record passes these questions in order; the first no drops it:
  * 1. **Ordinal.** Is it above its gateway's highest? A lower one is a resend (counted as repeated); a gap is a
  *    loss (counted as missing). A marker carries the last ordinal given. What passes is a sign of the gateway's
  *    life, handed on first as `gateway_heard`.
  * 2. **Session.** A session replaced in the last while is dropped; one not seen before replaces the present one.
- * 3. **Holder.** A restated hello takes a device only from itself, from no holder or from a dead gateway; a heartbeat
+ * 3. **Age.** What waited in its gateway and is older than the device's last word takes nothing over: a session not seen before
+ *    counts as one replaced already, another connection gets no hold (late.ts).
+ * 4. **Holder.** A restated hello takes a device only from itself, from no holder or from a dead gateway; a heartbeat
  *    of a connection that does not hold the device in the same session is ignored; goodbye and silence count
  *    only from the holder. Who speaks in vain over a connection is told `lost`.
- * 4. **Seq.** In one session, only what is above the last accepted one.
+ * 5. **Seq.** In one session, only what is above the last accepted one.
  *
  * Limit: `devices` a user. Beyond it the one that has been dead for longest makes room; where all live, the
  * newcomer is not heard (counted as ignored).
@@ -23,6 +25,7 @@
 import type { Signal } from '../schemas/generated.ts';
 import { Gateway } from './gateway.ts';
 import type { Accepted, Happening, Heard } from './happening.ts';
+import { isLate, spoke } from './late.ts';
 import { Device, type User } from './record.ts';
 import type { Scope } from './scope.ts';
 import { aName, aNumber, aTime, faultsOf, group, oneOf, type Settings } from './settings.ts';
@@ -46,6 +49,7 @@ const settings: Settings<DedupeOptions> = {
     seq: true,
     ordinal: true,
     received_at: true,
+    held_ms: true,
     ttl_ms: true,
     silent_ms: true,
     devices: true,
@@ -188,6 +192,10 @@ class Dedupe implements BoundStage<Heard> {
     if (user === null || device === null) return this.first(happening, signal, user, signal.device_id, session);
     const same = session === device.session_id;
     if (!same && isReplaced(device, session, happening.lease)) return this.inVain(signal, device);
+    if (isLate(happening, signal, device)) {
+      if (!same) this.tooLate(happening, user, device, session);
+      if (!same || (signal.connection_id ?? device.connection_id) !== device.connection_id) return this.inVain(signal, device);
+    }
     const stranger = signal.connection_id !== null && device.held && device.connection_id !== signal.connection_id;
     if (stranger && (signal.kind === 'hello' ? signal.restated : same)) return this.inVain(signal, device);
     const seq = signal.kind === 'heartbeat' ? signal[this.options.by] : null;
@@ -202,6 +210,7 @@ class Dedupe implements BoundStage<Heard> {
       this.replace(device, session, seq, happening.lease);
       happening.session = 'later';
     }
+    spoke(happening, signal, device);
     happening.user = user;
     happening.device = device;
     return true;
@@ -217,6 +226,7 @@ class Dedupe implements BoundStage<Heard> {
     device.session_id = session;
     if (signal.kind === 'heartbeat') device.seq = signal[this.options.by] ?? -1;
     device.last_seen = happening.stamp;
+    spoke(happening, signal, device);
     user.devices = [...user.devices, device];
     this.scope.devices += 1;
     happening.user = user;
@@ -226,12 +236,25 @@ class Dedupe implements BoundStage<Heard> {
   }
 
   private replace(device: Device, session: string, seq: number | null, lease: number): void {
-    const { sessions, for: length } = this.options.remember;
-    const kept = device.replaced.filter((old) => old.until_lease > lease && old.session_id !== session);
-    kept.push({ session_id: device.session_id, until_lease: lease + length });
-    device.replaced = kept.slice(-sessions);
+    const before = device.session_id;
+    device.replaced = device.replaced.filter((old) => old.session_id !== session);
     device.session_id = session;
     device.seq = seq ?? -1;
+    this.remember(device, before, lease);
+  }
+
+  private remember(device: Device, session: string, lease: number): void {
+    const { sessions, for: length } = this.options.remember;
+    const kept = device.replaced.filter((old) => old.until_lease > lease && old.session_id !== session);
+    kept.push({ session_id: session, until_lease: lease + length });
+    device.replaced = kept.slice(-sessions);
+  }
+
+  /** A session that was replaced before it was heard of; what it says is dropped from now on, after a restore too. */
+  private tooLate(happening: Happening, user: User, device: Device, session: string): void {
+    this.remember(device, session, happening.lease);
+    happening.user = user;
+    this.handOn(happening, 'repeat');
   }
 
   /** goodbye and silence: only of the connection that holds the device. */

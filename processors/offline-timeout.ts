@@ -1,23 +1,22 @@
 /**
  * offlineTimeout: who lives, and so what the user and the others see.
  *
- * State: of each device its holder (a connection and its gateway), its ttl, the grace after a goodbye, and when it is
- * forgotten; of each gateway its lease; and the ghosts, which are the devices of an invisible user as others see them.
+ * State: of each device its holder (a connection and its gateway), its ttl, the grace after a goodbye, the wait after a
+ * silence, and when it is forgotten; of each gateway its lease; and the ghosts: an invisible user's devices as others see them.
  *
- * A device **counts** while a connection holds it whose gateway lives, or its ttl runs, or its grace does.
+ * A device **counts** while a connection holds it whose gateway lives, or its ttl runs, or its grace does, or its silence waits.
  *
  * | What | Ends | Begins |
  * | --- | --- | --- |
- * | hello, heartbeat of a connection | grace, forgetting; the hold of another connection | the hold |
- * | heartbeat over HTTP | grace, forgetting | the ttl, anew |
+ * | hello, heartbeat of a connection | grace, silence, forgetting; the hold of another connection | the hold |
+ * | heartbeat over HTTP | grace, silence, forgetting | the ttl, anew |
  * | a later session | the old hold and ttl | |
  * | goodbye, `offline` | hold, ttl | grace, if it counted and is in none; then forgetting |
- * | silence | the hold | forgetting, if nothing else makes it count |
+ * | silence | the hold | forgetting, if nothing else makes it count; while the lease clock settles, a wait until it moves on |
  * | a gateway silent for `lease` | (its holds stop counting) | forgetting; one record of it brings all of them back |
  * | invisible | for others: every device that counts becomes a ghost in grace, and nothing else is seen | |
  *
- * Everything is on the lease clock, which does not run while nobody could write. What falls due bears its
- * deadline, never the moment of noticing.
+ * Everything is on the lease clock, which does not run while nobody could write; what falls due bears its deadline.
  *
  * **Delivery and replay.** Pure. Deadlines are in the records; the timers over them are rebuilt on restore. A gateway that
  * is asked to restate may be asked once more after a restart, which is harmless.
@@ -182,7 +181,7 @@ class OfflineTimeout implements BoundStage<Ranked> {
   /** hello and heartbeat. */
   private speak(happening: Happening, signal: Signal, device: Device): void {
     const counted = device.counts;
-    let onlyBeat = happening.session === 'same' && happening.said === 'same' && counted && device.grace_lease === null;
+    let onlyBeat = happening.session === 'same' && happening.said === 'same' && counted && !device.leaving;
     if (happening.session === 'later') {
       this.release(device, signal.connection_id);
       device.ttl_lease = null;
@@ -191,7 +190,7 @@ class OfflineTimeout implements BoundStage<Ranked> {
       this.goodbye(happening, device, counted);
       return;
     }
-    device.grace_lease = device.trace = device.forget_lease = null;
+    device.grace_lease = device.silence_lease = device.trace = device.forget_lease = null;
     if (signal.connection_id === null) device.ttl_lease = happening.lease + (signal.ttl_ms ?? 0);
     else if (happening.gateway !== null && (signal.kind === 'hello' || device.connection_id !== signal.connection_id)) {
       this.release(device, signal.connection_id);
@@ -223,7 +222,7 @@ class OfflineTimeout implements BoundStage<Ranked> {
   private goodbye(happening: Happening, device: Device, counted: boolean): void {
     const speaker = (happening.signal as Signal).connection_id;
     this.release(device, speaker);
-    device.ttl_lease = null;
+    device.ttl_lease = device.silence_lease = null;
     if (counted && device.grace_lease === null) {
       device.grace_lease = happening.lease + this.options.grace;
       device.trace = happening.traceparent;
@@ -235,10 +234,15 @@ class OfflineTimeout implements BoundStage<Ranked> {
   }
 
   private silence(happening: Happening, signal: Signal, device: Device): void {
-    const lastBeat = happening.stamp - (signal.silent_ms ?? 0);
+    const lastBeat = happening.stamp - signal.held_ms - (signal.silent_ms ?? 0);
     if (lastBeat > device.last_seen) device.last_seen = lastBeat;
     device.user.seenLate(lastBeat);
     device.release();
+    // The hello of wherever the device went may come later only because all waited for the log.
+    if (happening.settle > 0) {
+      device.silence_lease = happening.lease + 1;
+      device.trace = happening.traceparent;
+    }
     this.settle(device, happening.lease);
     happening.cause = happening.publicCause = 'silence';
   }
@@ -247,14 +251,16 @@ class OfflineTimeout implements BoundStage<Ranked> {
     const { lease } = happening;
     happening.user = device.user;
     happening.decidedBy = happening.publicDecidedBy = device.device_id;
-    if (device.grace_lease !== null && device.grace_lease <= lease) {
-      happening.cause = happening.publicCause = 'goodbye';
+    const isPast = (deadline: number | null): boolean => deadline !== null && deadline <= lease;
+    const left = isPast(device.grace_lease) ? 'goodbye' : isPast(device.silence_lease) ? 'silence' : null;
+    if (left !== null) {
+      happening.cause = happening.publicCause = left;
       happening.trace = device.trace;
-      device.grace_lease = device.trace = null;
-    } else if (device.ttl_lease !== null && device.ttl_lease <= lease) {
+      device.grace_lease = device.silence_lease = device.trace = null;
+    } else if (isPast(device.ttl_lease)) {
       happening.cause = happening.publicCause = 'ttl';
       device.ttl_lease = null;
-    } else if (device.forget_lease !== null && device.forget_lease <= lease) {
+    } else if (isPast(device.forget_lease)) {
       device.release();
       device.forget_lease = null;
       device.user.devices = device.user.devices.filter((other) => other !== device);

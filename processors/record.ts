@@ -5,9 +5,9 @@
  *
  * | Part | Owner | Fields |
  * | --- | --- | --- |
- * | sessions | dedupe | a device's session_id, seq, replaced |
+ * | sessions | dedupe | a device's session_id, seq, spoke_at, replaced |
  * | claims | windowedPrecedence | a device's state and source (and their rank); the user's override |
- * | life | offlineTimeout | a device's holder, last_seen, ttl, grace, forgetting; ghosts; gateways' leases |
+ * | life | offlineTimeout | a device's holder, last_seen, ttl, grace, silence, forgetting; ghosts; gateways' leases |
  * | emitted | diff | the user's state, source, since, version, of both views |
  *
  * Every stage may read all of it and writes its own part. Beside the record there is what can be
@@ -48,6 +48,7 @@ export class Device implements Timed {
   state: State = 'online';
   source: Source = 'inferred';
   last_seen = 0;
+  spoke_at = 0;
   connection_id: string | null = null;
   gateway_id: string | null = null;
   hold_ordinal = 0;
@@ -55,6 +56,7 @@ export class Device implements Timed {
   ttl_lease: number | null = null;
   grace_lease: number | null = null;
   forget_lease: number | null = null;
+  silence_lease: number | null = null;
   trace: string | null = null;
   replaced: ReplacedSession[] = [];
 
@@ -89,9 +91,14 @@ export class Device implements Timed {
     return this.gateway !== null && !this.gateway.dead;
   }
 
-  /** contract.md, "Liveness": held, or its ttl runs, or its grace does. Timers end the latter two at their deadlines. */
+  /** contract.md, "Liveness": held, or its ttl runs, or its grace does, or its silence waits. Timers end all but the first. */
   get counts(): boolean {
-    return this.held || this.ttl_lease !== null || this.grace_lease !== null;
+    return this.held || this.ttl_lease !== null || this.leaving;
+  }
+
+  /** Nobody holds it, and it counts for a while yet: after a goodbye, or a silence. */
+  get leaving(): boolean {
+    return this.grace_lease !== null || this.silence_lease !== null;
   }
 
   hold(gateway: Gateway, connectionId: string, ordinal: number): void {
@@ -124,10 +131,11 @@ export class Device implements Timed {
   }
 
   deadline(): number {
-    const { ttl_lease, grace_lease, forget_lease } = this;
+    const { ttl_lease, grace_lease, forget_lease, silence_lease } = this;
     let due = ttl_lease ?? NEVER;
     if (grace_lease !== null && grace_lease < due) due = grace_lease;
     if (forget_lease !== null && forget_lease < due) due = forget_lease;
+    if (silence_lease !== null && silence_lease < due) due = silence_lease;
     return due;
   }
 
@@ -145,6 +153,8 @@ export class Device implements Timed {
       ttl_lease: this.ttl_lease,
       grace_lease: this.grace_lease,
       forget_lease: this.forget_lease,
+      silence_lease: this.silence_lease,
+      spoke_at: this.spoke_at,
       trace: this.trace,
       replaced: this.replaced.slice(),
     };
@@ -361,6 +371,8 @@ function loadDevice(user: User, record: DeviceRecord): Device {
   device.ttl_lease = record.ttl_lease;
   device.grace_lease = record.grace_lease;
   device.forget_lease = record.forget_lease;
+  device.silence_lease = record.silence_lease;
+  device.spoke_at = record.spoke_at;
   device.trace = record.trace;
   device.replaced = record.replaced.slice();
   return device;

@@ -30,6 +30,9 @@ export interface RefDevice {
   ttl: number | null;
   grace: number | null;
   forget: number | null;
+  silence: number | null;
+  /** When its last word was said; 0: not known. */
+  spoke: number;
   seen: number;
 }
 
@@ -65,6 +68,7 @@ const GATEWAY_LEASE = 3_000;
 const FORGET = 600_000;
 const FORGET_GATEWAY = 3_600_000;
 export const MEMORY = 600_000;
+export const WAITED = 250;
 
 export interface ReferenceOptions {
   readonly partition: number;
@@ -162,6 +166,11 @@ export abstract class ReferenceTime {
       this.maybeForget(device);
       this.look(user, 'goodbye', device.id);
     }
+    if (device.silence !== null && device.silence <= this.lease) {
+      device.silence = null;
+      this.maybeForget(device);
+      this.look(user, 'silence', device.id);
+    }
     if (device.ttl !== null && device.ttl <= this.lease) {
       device.ttl = null;
       this.maybeForget(device);
@@ -180,7 +189,7 @@ export abstract class ReferenceTime {
     };
     for (const user of this.users.values()) {
       if (user.override?.until != null) this.nextStamp = Math.min(this.nextStamp, user.override.until);
-      for (const device of user.devices) [device.ttl, device.grace, device.forget].forEach(onLease);
+      for (const device of user.devices) [device.ttl, device.grace, device.silence, device.forget].forEach(onLease);
       for (const ghost of user.ghosts ?? []) onLease(ghost.end);
     }
     for (const gateway of this.gateways.values()) onLease(gateway.lease + GATEWAY_LEASE + (gateway.dead ? FORGET_GATEWAY : 0));
@@ -190,7 +199,7 @@ export abstract class ReferenceTime {
 
   protected alive(device: RefDevice): boolean {
     const holder = device.holder === null ? undefined : this.gateways.get(device.holder.gateway);
-    return (holder !== undefined && !holder.dead) || device.ttl !== null || device.grace !== null;
+    return (holder !== undefined && !holder.dead) || device.ttl !== null || device.grace !== null || device.silence !== null;
   }
 
   protected best<T extends { state: State; source: Source }>(ones: readonly T[]): T | null {
@@ -330,6 +339,8 @@ export abstract class ReferenceTime {
       ttl: null,
       grace: null,
       forget: null,
+      silence: null,
+      spoke: 0,
       seen: this.stamp,
     };
     user.devices.push(device);

@@ -6,7 +6,7 @@
  * Written from contract.md, "Rules of presence", and ARCHITECTURE.md, "The rules in detail".
  */
 import type { Cause, Signal } from '../schemas/generated.ts';
-import { GRACE, MEMORY, type RefDevice, ReferenceTime, type RefUser } from './reference-time.ts';
+import { GRACE, MEMORY, type RefDevice, ReferenceTime, type RefUser, WAITED } from './reference-time.ts';
 
 export class Reference extends ReferenceTime {
   feed(stamp: number, offset: number, signal: Signal): void {
@@ -64,6 +64,13 @@ export class Reference extends ReferenceTime {
     if (known !== undefined) {
       const later = known.session !== session_id;
       if (later && known.old.some((one) => one.session === session_id && one.until > this.lease)) return;
+      if (known.spoke <= this.stamp && this.stamp - signal.held_ms + WAITED < known.spoke) {
+        if (later) {
+          this.remember(known, session_id);
+          return;
+        }
+        if (connection_id !== null && connection_id !== (known.holder?.connection ?? null)) return;
+      }
       const holder = known.holder === null ? undefined : this.gateways.get(known.holder.gateway);
       const another =
         connection_id !== null && holder !== undefined && !holder.dead && known.holder?.connection !== connection_id;
@@ -74,8 +81,8 @@ export class Reference extends ReferenceTime {
     const device = known ?? this.newDevice(user, device_id, session_id);
     const lived = this.alive(device);
     if (device.session !== session_id) {
-      device.old = device.old.filter((one) => one.session !== session_id && one.until > this.lease);
-      device.old = [...device.old, { session: device.session, until: this.lease + MEMORY }].slice(-8);
+      device.old = device.old.filter((one) => one.session !== session_id);
+      this.remember(device, device.session);
       device.session = session_id;
       device.seq = -1;
       device.holder = null;
@@ -83,6 +90,7 @@ export class Reference extends ReferenceTime {
       if (!lived) Object.assign(device, { state: 'online', source: 'inferred' });
     }
     if (seq !== null) device.seq = seq;
+    if (this.settle === 0 || signal.held_ms > WAITED) device.spoke = this.stamp - signal.held_ms;
     if (signal.state === 'offline') {
       this.goodbye(user, device, lived);
       return;
@@ -90,6 +98,7 @@ export class Reference extends ReferenceTime {
     if (signal.state !== null) Object.assign(device, { state: signal.state, source: signal.source ?? 'app' });
     else if (signal.source !== null) device.source = signal.source;
     device.grace = null;
+    device.silence = null;
     device.forget = null;
     if (connection_id === null) device.ttl = this.lease + (signal.ttl_ms ?? 0);
     else if (signal.kind === 'hello' || device.holder?.connection !== connection_id) {
@@ -103,6 +112,7 @@ export class Reference extends ReferenceTime {
   private goodbye(user: RefUser, device: RefDevice, lived: boolean): void {
     device.holder = null;
     device.ttl = null;
+    device.silence = null;
     if (lived && device.grace === null) {
       device.grace = this.lease + GRACE;
       device.seen = this.stamp;
@@ -123,11 +133,18 @@ export class Reference extends ReferenceTime {
       return;
     }
     device.holder = null;
-    const last = this.stamp - (signal.silent_ms ?? 0);
+    const last = this.stamp - signal.held_ms - (signal.silent_ms ?? 0);
     device.seen = Math.max(device.seen, last);
     this.seenLate(user, last);
+    // While the lease clock stands still after a hole, it says nothing yet.
+    if (this.settle > 0) device.silence = this.lease + 1;
     this.maybeForget(device);
     this.look(user, 'silence', device.id);
+  }
+
+  private remember(device: RefDevice, session: string): void {
+    const others = device.old.filter((one) => one.session !== session && one.until > this.lease);
+    device.old = [...others, { session, until: this.lease + MEMORY }].slice(-8);
   }
 
   private setOverride(signal: Signal): void {

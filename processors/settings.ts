@@ -68,7 +68,7 @@ function check(kind: string, path: string, given: unknown, settings: Readonly<Re
         ? []
         : [{ rule: 'missing-setting', message: `${name} is missing, or undefined: it must be ${of.is}`, fix }];
     if (!of.fits(value)) {
-      const message = `${name} is ${JSON.stringify(value)}, and must be ${of.is}`;
+      const message = `${name} is ${JSON.stringify(value)}, not ${of.is}`;
       return [{ rule: 'bad-setting', message, fix: 'The compiler says it too: npx tsc -p .' }];
     }
     return of.inside === undefined || value === null ? [] : check(kind, `${name}.`, value, of.inside);

@@ -66,6 +66,8 @@ class Swarm {
   private readonly steady: boolean;
   private readonly lossy: number;
   private readonly says: number;
+  /** How often what is said has waited in its gateway. */
+  private readonly waits: number;
   private readonly ordinals = new Map<string, number>();
   private readonly seqs = new Map<string, number>();
   private readonly sessions = new Map<string, number>();
@@ -96,6 +98,7 @@ class Swarm {
     this.steady = rnd() < 0.8;
     this.lossy = rnd() < 0.7 ? 0 : 0.05;
     this.says = rnd();
+    this.waits = rnd() < 0.5 ? 0 : rnd();
     this.time = 1_700_000_000_000 + this.round(this.below(1_000));
   }
 
@@ -126,8 +129,13 @@ class Swarm {
     this.log.push({
       offset: this.log.length,
       stamp: this.time - jitter,
-      value: signal({ received_at: this.time - 3, ...draft }),
+      value: signal({ received_at: this.time - 3, held_ms: this.held(draft), ...draft }),
     });
+  }
+
+  private held({ kind }: SignalDraft): number {
+    const waits = kind !== 'marker' && kind !== 'tick' && kind !== 'cut' && this.waits > 0 && this.rnd() < this.waits;
+    return waits ? this.below(this.pick([10, 600, 6_000, 60_000])) : 0;
   }
 
   /** Time goes on, with what a healthy log has: ticks, and markers of the gateways that live. */

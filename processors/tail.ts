@@ -8,6 +8,7 @@
  */
 import type { Signal } from '../schemas/generated.ts';
 import type { Clocks } from './clock.ts';
+import { spoke } from './late.ts';
 import type { Scope } from './scope.ts';
 
 export function applyBeat(scope: Scope, signal: Signal, offset: number, clocks: Clocks): void {
@@ -20,6 +21,7 @@ export function applyBeat(scope: Scope, signal: Signal, offset: number, clocks: 
   if (signal.connection_id !== null && signal.connection_id !== device.connection_id) return;
   device.seq = seq;
   device.last_seen = clocks.stamp;
+  spoke(clocks, signal, device);
   user.seen(clocks.stamp);
   if (signal.connection_id === null) {
     device.ttl_lease = clocks.lease + (signal.ttl_ms ?? 0);

@@ -120,6 +120,8 @@ export interface Signal {
   ordinal: number;
   /** The gateway's clock when the signal came. For measuring only, never for deciding. */
   received_at: number;
+  /** For how long the gateway held it before this attempt to write it, by its own monotonic clock. The broker's stamp less this is the moment at which it was said. */
+  held_ms: number;
   device_id: string | null;
   session_id: string | null;
   /** The stream connection that says it; null for HTTP. */
@@ -189,7 +191,11 @@ export interface Device {
   grace_lease: number | null;
   /** Not live: forgotten then. */
   forget_lease: number | null;
-  /** traceparent of the goodbye whose grace is running. */
+  /** After a silence that came while the lease clock settled: counts until then. */
+  silence_lease: number | null;
+  /** When the last word was said that was accepted of it (hello, heartbeat): its stamp less held_ms. 0: not known. */
+  spoke_at: number;
+  /** traceparent of the goodbye or silence after which it still counts. */
   trace: string | null;
   replaced: ReplacedSession[];
 }

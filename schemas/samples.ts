@@ -14,7 +14,7 @@ const signals: readonly Signal[] = [
   signal({ kind: 'heartbeat', ...device, ordinal: 3, connection_id: 'c1', seq: 0, state: 'away', source: 'inferred' }),
   signal({ kind: 'heartbeat', ...device, user_id: 'acme/ada', ordinal: 4, seq: Number.MAX_SAFE_INTEGER, ttl_ms: 60_000 }),
   signal({ kind: 'goodbye', ...device, ordinal: 5, connection_id: 'c1' }),
-  signal({ kind: 'silence', ...device, ordinal: 6, connection_id: 'c1', silent_ms: 3_000 }),
+  signal({ kind: 'silence', ...device, ordinal: 6, connection_id: 'c1', silent_ms: 3_000, held_ms: 1_250 }),
   signal({
     kind: 'override_set',
     user_id: 'ada',
@@ -54,6 +54,8 @@ const held: Device = {
   ttl_lease: null,
   grace_lease: null,
   forget_lease: null,
+  silence_lease: null,
+  spoke_at: at - 4,
   trace: null,
   replaced: [{ session_id: 's1', until_lease: 700_000 }],
 };
@@ -70,6 +72,7 @@ const leaving: Device = {
   ttl_lease: 160_000,
   grace_lease: 101_000,
   forget_lease: 700_000,
+  silence_lease: 100_001,
   trace,
   replaced: [],
 };

@@ -35,6 +35,7 @@ export class SignalReader {
     const gateway_id = this.#known();
     const ordinal = this.#long();
     const received_at = this.#long();
+    const held_ms = this.#long();
     const device_id = this.#isThere() ? this.#known() : null;
     const session_id = this.#isThere() ? this.#string() : null;
     const connection_id = this.#isThere() ? this.#string() : null;
@@ -60,6 +61,7 @@ export class SignalReader {
       gateway_id,
       ordinal,
       received_at,
+      held_ms,
       device_id,
       session_id,
       connection_id,

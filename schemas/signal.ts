@@ -14,6 +14,7 @@ const blank: Omit<Signal, 'kind'> = {
   gateway_id: '',
   ordinal: 0,
   received_at: 0,
+  held_ms: 0,
   device_id: null,
   session_id: null,
   connection_id: null,
@@ -61,6 +62,7 @@ type TextField = 'device_id' | 'session_id' | 'connection_id' | 'gateway_id' | '
 type NumberField =
   | 'ordinal'
   | 'received_at'
+  | 'held_ms'
   | 'seq'
   | 'ttl_ms'
   | 'silent_ms'
@@ -136,7 +138,7 @@ const holdings: Check = (signal, faults) => {
   wholeIfThere('restated_from', 0)(signal, faults);
 };
 
-const always: readonly Check[] = [whole('ordinal', 0), whole('received_at', 0)];
+const always: readonly Check[] = [whole('ordinal', 0), whole('received_at', 0), whole('held_ms', 0)];
 
 const checks: Readonly<Record<SignalKind, readonly Check[]>> = {
   hello: [user, ids('device_id', 'session_id', 'connection_id', 'gateway_id'), said],
@@ -165,6 +167,7 @@ function isSound(signal: Signal): boolean {
     isWhole(signal.seq, 0) &&
     isWhole(signal.ordinal, 0) &&
     isWhole(signal.received_at, 0) &&
+    isWhole(signal.held_ms, 0) &&
     signal.state !== 'invisible' &&
     signal.source !== 'manual'
   );

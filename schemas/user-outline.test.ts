@@ -63,6 +63,8 @@ const users: fc.Arbitrary<UserState> = fc.record({
       ttl_lease: orNull(long),
       grace_lease: orNull(long),
       forget_lease: orNull(long),
+      silence_lease: orNull(long),
+      spoke_at: long,
       trace: orNull(text),
       replaced: fc.array(fc.record({ session_id: text, until_lease: long }), { maxLength: 8 }),
     }),
@@ -129,7 +131,7 @@ describe('a length below 0 is refused: it must not lead back to what has been re
   }
   const record = ({ head = zeros(9), override = [0], devices = [0], ghosts = [0] }: Parts): Buffer =>
     Buffer.from([...header, ...head, ...override, ...devices, ...zeros(7), ...ghosts, ...zeros(2)]);
-  const device = zeros(14);
+  const device = zeros(16);
 
   test('what they are made from is a record', () => {
     const outline = new UserOutline();
@@ -142,12 +144,12 @@ describe('a length below 0 is refused: it must not lead back to what has been re
     ['an override', { override: [2, 1, ...zeros(4)] }],
     ['its reason', { override: [2, ...zeros(3), 2, 1, 0] }],
     ['its actor', { override: [2, ...zeros(5), 2], devices: [1, 0, ...device, 0] }],
-    ['a device', { devices: [2, 1, ...zeros(11), 0] }],
-    ['its session', { devices: [2, 0, 1, ...zeros(11), 0] }],
-    ['its connection', { devices: [2, ...zeros(6), 2, 1, ...zeros(6), 0] }],
-    ['its gateway', { devices: [2, ...zeros(7), 2, 1, ...zeros(5), 0] }],
-    ['its trace', { devices: [2, ...zeros(12), 2, 1, ...zeros(4), 0] }],
-    ['a session before', { devices: [2, ...zeros(13), 2, 1, 0, 0] }],
+    ['a device', { devices: [2, 1, ...zeros(13), 0] }],
+    ['its session', { devices: [2, 0, 1, ...zeros(13), 0] }],
+    ['its connection', { devices: [2, ...zeros(6), 2, 1, ...zeros(8), 0] }],
+    ['its gateway', { devices: [2, ...zeros(7), 2, 1, ...zeros(7), 0] }],
+    ['its trace', { devices: [2, ...zeros(14), 2, 1, ...zeros(4), 0] }],
+    ['a session before', { devices: [2, ...zeros(15), 2, 1, 0, 0] }],
     ['a ghost', { ghosts: [2, 2, 1, ...zeros(3), 0] }],
   ])('of %s', ([, parts]) => {
     expect(() => records.outline(record(parts), new UserOutline())).toThrow();

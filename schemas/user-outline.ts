@@ -14,7 +14,7 @@ import { Strings } from './strings.ts';
 
 /** Filled in by `UserRecords.outline`; one object serves for any number of records. */
 export class UserOutline {
-  /** The earliest deadline on the lease clock: of a device's ttl, grace or forgetting, or a ghost's grace. Infinity for none. */
+  /** The earliest deadline on the lease clock: a device's ttl, grace, silence or forgetting, a ghost's grace. Infinity: none. */
   lease = Number.POSITIVE_INFINITY;
   /** The earliest deadline that is a stamp: the end of the override. Infinity for none. */
   stamp = Number.POSITIVE_INFINITY;
@@ -62,8 +62,9 @@ export function outlineOf(user: UserState, into: UserOutline): void {
   into.clear();
   into.devices = user.devices.length;
   into.stamp = user.override?.until ?? Number.POSITIVE_INFINITY;
-  for (const { device_id, connection_id, gateway_id, ttl_lease, grace_lease, forget_lease } of user.devices) {
-    for (const deadline of [ttl_lease, grace_lease, forget_lease])
+  for (const device of user.devices) {
+    const { device_id, connection_id, gateway_id, ttl_lease, grace_lease, forget_lease, silence_lease } = device;
+    for (const deadline of [ttl_lease, grace_lease, forget_lease, silence_lease])
       if (deadline !== null && deadline < into.lease) into.lease = deadline;
     if (connection_id !== null && gateway_id !== null)
       into.holds(gateway_id, holdingHash(user.user_id, device_id, connection_id));
@@ -166,7 +167,9 @@ class Skimmer {
       }
     }
     this.skip(1); // hold_ordinal
-    into.lease = Math.min(into.lease, this.deadline(), this.deadline(), this.deadline()); // ttl, grace, forget
+    // ttl, grace, forget, silence
+    into.lease = Math.min(into.lease, this.deadline(), this.deadline(), this.deadline(), this.deadline());
+    this.skip(1); // spoke_at
     this.skipOptionalString(); // trace
     for (let left = this.block(); left > 0; left = left === 1 ? this.block() : left - 1) {
       this.skipString(); // session_id

@@ -40,6 +40,9 @@ export class StreamClient {
   #greeted = false;
   /** As truth has it. */
   #there = false;
+  /** How many sockets it has had, and the last of them over which a gateway has read a message. */
+  #sockets = 0;
+  #readOver = 0;
   #connecting = 0;
   #failures = 0;
   #session = 0;
@@ -239,6 +242,7 @@ export class StreamClient {
   #open(gateway: Running): void {
     const { scheduler } = this.#world;
     const { story } = this;
+    const place = ++this.#sockets;
     const socket: Socket = new Socket({
       scheduler,
       client: this.host,
@@ -250,7 +254,7 @@ export class StreamClient {
       userData: userData(story.user),
       clientEvents: this.#eventsOf(() => socket),
       serverEvents: gateway.events as NonNullable<Running['events']>,
-      beaten: (pinged) => this.#beaten(socket, gateway, pinged),
+      beaten: (pinged) => this.#beaten(socket, gateway, place, pinged),
       left: () => {
         this.#beats.left = scheduler.now;
       },
@@ -340,10 +344,12 @@ export class StreamClient {
   /**
    * A pong or message of it was read by its gateway. After an absence only the pong to a ping since then says that it is back:
    * both ways are open. (A way on which segments were lost for long opens late: TCP's pauses have doubled.)
+   * What a gateway that stood still reads of an older connection, once another one has said hello, is no beat.
    */
-  #beaten(socket: Socket, gateway: Running, pinged: number | null): void {
+  #beaten(socket: Socket, gateway: Running, place: number, pinged: number | null): void {
     this.#comesBack(socket, gateway, pinged);
-    this.#beats.note(this.#world.scheduler.now);
+    if (pinged === null && place > this.#readOver) this.#readOver = place;
+    if (place >= this.#readOver) this.#beats.note(this.#world.scheduler.now);
   }
 
   #comesBack(socket: Socket, gateway: Running, pinged: number | null): void {

@@ -17,6 +17,7 @@ import {
   view,
   views,
 } from './mutations/mutation.ts';
+import { waited } from './mutations/waited.ts';
 
 export const mutations: readonly Mutation[] = [
   ...devices,
@@ -237,5 +238,6 @@ export const mutations: readonly Mutation[] = [
     ],
   ]),
   ...group('Replay', timeout, [['timers are not rebuilt', 'this.scope.leaseTimers.arm(device);\n    }\n    for', '}\n    for']]),
+  ...waited,
   ...memory,
 ];

@@ -11,5 +11,6 @@ import { memory } from './scenarios/memory.ts';
 import { overrides } from './scenarios/overrides.ts';
 import type { Scenario } from './scenarios/scenario-group.ts';
 import { time } from './scenarios/time.ts';
+import { waited } from './scenarios/waited.ts';
 
-export const scenarios: readonly Scenario[] = [...devices, ...hearing, ...overrides, ...time, ...memory];
+export const scenarios: readonly Scenario[] = [...devices, ...hearing, ...overrides, ...time, ...waited, ...memory];

@@ -21,6 +21,8 @@ export const device = (device_id: string, over: Partial<Device> = {}): Device =>
   ttl_lease: null,
   grace_lease: null,
   forget_lease: null,
+  silence_lease: null,
+  spoke_at: 0,
   trace: null,
   replaced: [],
   ...over,

@@ -108,6 +108,28 @@ describe('outbox', () => {
     }
   });
 
+  test('a signal says for how long it was held before the attempt that reached the log', async () => {
+    const answers = ['refused', 'refused', 'lost', 'lost', undefined] as const;
+    let attempts = -1;
+    const on = await bench({ faults: { send: () => (attempts < 0 ? undefined : answers[attempts++]) } });
+    const outbox = await outboxOn(on, { markerEvery_ms: 60_000 });
+    await outbox.send(hello('ada'));
+    attempts = 0;
+    await Promise.all([outbox.send(beat('ada', 1)), outbox.send(beat('ada', 2))]);
+    const signals = (await on.signals())[outbox.partitionOf('ada')] as readonly Signal[];
+    const held = [1, 2].map((seq) => signals.filter((signal) => signal.seq === seq).map(({ held_ms }) => held_ms));
+    for (const [first = 0, second = 0, third = 0, ...more] of held) {
+      // Two pauses of the back-off lie before the first that was written, and one between each two.
+      expect(first).toBeGreaterThan(50);
+      expect(second).toBeGreaterThan(first);
+      expect(third).toBeGreaterThan(second);
+      expect(more).toEqual([]);
+    }
+    const { held_ms: _, ...one } = signals.find(({ seq }) => seq === 1) as Signal;
+    for (const signal of signals.filter(({ seq }) => seq === 1)) expect(signal).toMatchObject(one);
+    expectLedgerClosed(signals);
+  });
+
   test('a partition without a leader holds up itself alone: the others have signals and markers as ever, each once', async () => {
     let leaderless = true;
     let stuck = -1;

@@ -12,7 +12,7 @@
  * ```
  * A step is `time who what words…`; times are since the table's beginning. Between steps time goes on by a tick a
  * second, as a healthy log does, unless the step begins with `gap`. Words: a state; a source; a session (s2), gateway
- * (g2) or connection (c2); seq=5; ttl=60s (makes it an HTTP heartbeat); silent=3s; restated; #7 (ordinal); until=5s;
+ * (g2) or connection (c2); seq=5; ttl=60s (makes it an HTTP heartbeat); silent=3s; held=3s; restated; #7 (ordinal); until=5s;
  * id=o1; by=root; trace=x. Steps without a device: `ada override dnd until=9s`, `ada clear`, `g1 marker`
  * (holds=ada/phone/c-phone,… or holds=none; from=7), `g1 lives`, `g1 stops`, `tick`, `cut epoch=7`, `again` (the record
  * before, as it was), `restart` (the process dies and is restored).
@@ -244,6 +244,7 @@ class Player {
       source: words.source ?? null,
       ttl_ms: words.ttl === undefined ? null : millis(words.ttl),
       restated: words.restated,
+      held_ms: words.held === undefined ? 0 : millis(words.held),
       silent_ms: kind === 'silence' ? millis(words.silent ?? '3s') : null,
     };
     this.feed(draft, words.trace);
@@ -352,6 +353,7 @@ interface Words {
   seq?: string;
   ttl?: string;
   silent?: string;
+  held?: string;
   until?: string;
   id?: string;
   by?: string;

@@ -61,11 +61,21 @@ export function filled(topology: Pick<Topology, 'processor'>, users: readonly Us
 
 /** Which fields of a user's record, and of its devices, belong to which part (processors/record.ts). */
 const parts = {
-  sessions: { user: [], device: ['session_id', 'seq', 'replaced'] },
+  sessions: { user: [], device: ['session_id', 'seq', 'spoke_at', 'replaced'] },
   claims: { user: ['override'], device: ['state', 'source'] },
   life: {
     user: ['last_seen'],
-    device: ['last_seen', 'connection_id', 'gateway_id', 'hold_ordinal', 'ttl_lease', 'grace_lease', 'forget_lease', 'trace'],
+    device: [
+      'last_seen',
+      'connection_id',
+      'gateway_id',
+      'hold_ordinal',
+      'ttl_lease',
+      'grace_lease',
+      'forget_lease',
+      'silence_lease',
+      'trace',
+    ],
   },
   emitted: { user: ['state', 'source', 'since', 'version', 'epoch', 'public'], device: [] },
 } as const satisfies Record<string, { readonly user: readonly (keyof UserState)[]; readonly device: readonly (keyof Device)[] }>;

@@ -122,22 +122,10 @@ export const devices: readonly Mutation[] = [
       "happening.cause = happening.publicCause = 'silence';\n  }",
       "device.grace_lease = happening.lease + 1_000;\n    happening.cause = happening.publicCause = 'silence';\n  }",
     ],
-    [
-      'silence does not say since when',
-      'const lastBeat = happening.stamp - (signal.silent_ms ?? 0);',
-      'const lastBeat = happening.stamp;',
-    ],
-    [
-      'silence ends the ttl',
-      '    device.release();\n    this.settle(device, happening.lease);\n    happening.cause',
-      '    device.release();\n    device.ttl_lease = null;\n    this.settle(device, happening.lease);\n    happening.cause',
-    ],
-    [
-      'a goodbye leaves the ttl',
-      'this.release(device, speaker);\n    device.ttl_lease = null;',
-      'this.release(device, speaker);',
-    ],
-    ['a goodbye leaves the hold', 'this.release(device, speaker);\n    device.ttl_lease = null;', 'device.ttl_lease = null;'],
+    ['silence does not say since when', 'happening.stamp - signal.held_ms - (signal.silent_ms ?? 0);', 'happening.stamp;'],
+    ['silence ends the ttl', '    if (happening.settle > 0) {', '    device.ttl_lease = null;\n    if (happening.settle > 0) {'],
+    ['a goodbye leaves the ttl', 'device.ttl_lease = device.silence_lease = null;', 'device.silence_lease = null;'],
+    ['a goodbye leaves the hold', 'this.release(device, speaker);\n    device.ttl_lease', 'device.ttl_lease'],
     [
       'a new session leaves the ttl of the old one',
       '      this.release(device, signal.connection_id);\n      device.ttl_lease = null;\n    }',
@@ -145,7 +133,7 @@ export const devices: readonly Mutation[] = [
     ],
     [
       'coming back does not end the grace',
-      'device.grace_lease = device.trace = device.forget_lease = null;',
+      'device.grace_lease = device.silence_lease = device.trace = device.forget_lease = null;',
       'device.forget_lease = NEVER;',
     ],
     [
@@ -162,7 +150,7 @@ export const devices: readonly Mutation[] = [
   ...group('Liveness', record, [
     [
       'a ttl ends the hold',
-      'return this.held || this.ttl_lease !== null || this.grace_lease !== null;',
+      'return this.held || this.ttl_lease !== null || this.leaving;',
       'return (this.held && this.armed === NEVER) || this.ttl_lease !== null || this.grace_lease !== null;',
     ],
     ['a dead gateway still streams', 'if (device.held) streaming = true;', 'if (device.gateway !== null) streaming = true;'],

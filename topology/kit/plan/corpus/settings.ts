@@ -69,8 +69,8 @@ export const settingEdits: readonly CorpusEdit[] = [
     changes: [
       'compatible presence.strongest-signal.states: dnd > busy > online > away > offline -> dnd > busy > focus > ' +
         'online > away > offline',
-      'migration schemas.Signal: 61ab5913f6e3b931 -> cad01c0d5cd5f36a',
-      'migration schemas.UserState: ed6ade86a70e00c1 -> f8cbdacb69ff088f',
+      'migration schemas.Signal: 21ca4968390b1475 -> 4fb16c8b89fac5bb',
+      'migration schemas.UserState: f8d5c1f825cef7e4 -> ed874c6966677740',
       'migration schemas.Diff: 96975af392cb1a7d -> 7ee8c90e454c9a6b',
     ],
     says: ['No record has it until somebody says it'],
