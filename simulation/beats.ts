@@ -7,6 +7,8 @@ export class DeviceBeats {
   #count = 0;
   /** When its last close reached a gateway; 0: none did. */
   left = 0;
+  /** Of the last silence that a gateway said of it: for how long that gateway had run without a beat. ms. */
+  silent_ms = Number.POSITIVE_INFINITY;
 
   note(at: number): void {
     this.#at[this.#count % KEPT] = at;

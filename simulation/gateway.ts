@@ -28,6 +28,8 @@ export interface GatewayOptions {
   readonly codecs: Codecs;
   readonly heartbeat_ms: number;
   readonly ttl_ms: number;
+  /** It says silence of this device, after it has itself run for so long since its last beat: while it stood still it heard nobody. */
+  readonly silenceSaid: (deviceId: string, ran_ms: number) => void;
 }
 
 /** Nobody watches through a simulated gateway. */
@@ -95,8 +97,7 @@ export class SimulatedGateway {
   }
 
   stall(for_ms: number): void {
-    const host = this.#running?.host;
-    if (host !== undefined) host.stalledUntil = Math.max(host.stalledUntil, this.#options.scheduler.now + for_ms);
+    this.#running?.stall(for_ms);
   }
 
   cut(for_ms: number): void {
@@ -114,6 +115,7 @@ export class Running {
   readonly link: Link;
   readonly sockets = new Set<Socket>();
   readonly #scheduler: Scheduler;
+  readonly #stalls: { readonly from: number; readonly to: number }[] = [];
   #events: ServerEvents | null = null;
   #outbox: GatewayOutbox | null = null;
   #devices: GatewayDevices | null = null;
@@ -142,6 +144,14 @@ export class Running {
     return this.host.alive && this.host.stalledUntil <= this.#scheduler.now && this.link.cutUntil <= this.#scheduler.now;
   }
 
+  stall(for_ms: number): void {
+    const from = Math.max(this.#scheduler.now, this.host.stalledUntil);
+    const to = this.#scheduler.now + for_ms;
+    if (to <= from) return;
+    this.#stalls.push({ from, to });
+    this.host.stalledUntil = to;
+  }
+
   kill(power: boolean): void {
     this.host.alive = false;
     this.link.end();
@@ -154,10 +164,11 @@ export class Running {
     this.#leaving = true;
   }
 
-  async #start({ codecs, heartbeat_ms, ttl_ms }: GatewayOptions): Promise<void> {
+  async #start({ codecs, heartbeat_ms, ttl_ms, silenceSaid }: GatewayOptions): Promise<void> {
     const log = this.link;
     const logger = silentLogger;
     this.#outbox = await createOutbox({ log, codecs, logger });
+    this.#watchSilences(this.#outbox, silenceSaid);
     const devices = await createDevices({ outbox: this.#outbox, log, codecs, logger, ttl_ms });
     this.#devices = devices;
     const app = {
@@ -182,6 +193,20 @@ export class Running {
       heartbeat_ms,
       ttl_ms,
     });
+  }
+
+  #watchSilences(outbox: GatewayOutbox, said: GatewayOptions['silenceSaid']): void {
+    const say = outbox.sendAlways.bind(outbox);
+    outbox.sendAlways = (draft, options) => {
+      const { device_id, silent_ms } = draft;
+      if (device_id != null && silent_ms != null) said(device_id, silent_ms - this.#stood(this.#scheduler.now - silent_ms));
+      return say(draft, options);
+    };
+  }
+
+  /** For how long it has stood still since then, ms. */
+  #stood(since: number): number {
+    return this.#stalls.reduce((sum, { from, to }) => sum + Math.max(0, to - Math.max(from, since)), 0);
   }
 
   async #end(): Promise<void> {

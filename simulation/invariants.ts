@@ -3,7 +3,7 @@ import type { Diff } from '../schemas/generated.ts';
 
 export const invariants = {
   chain: "A user's versions have no gap and no repeat, and each diff begins where the last one ended.",
-  beating: 'Nobody is said offline whose device has beaten, as a living gateway had it, within the ttl, whatever the log does.',
+  beating: 'Nobody is said offline whose device has beaten, as a running gateway had it, within the ttl, whatever the log does.',
   detection: 'Who is gone is said to be offline within the bound of the contract (servers undisturbed).',
   truth: 'After all faults, and a while of quiet, presence says the truth of everyone.',
   ledger: 'No signal that a gateway numbered is missing from the log.',

@@ -124,9 +124,14 @@ export class World {
       this.#instances.push(new SimulatedInstance({ name: `topology-${index}`, scheduler, broker: this.#broker, wiring }));
     }
     const { heartbeat_ms, ttl_ms } = story;
+    const silenceSaid = (device: string, ran_ms: number): void => {
+      this.beats.of(device).silent_ms = ran_ms;
+    };
     for (let index = 0; index < story.gateways; index++) {
       const name = `gateway-${index}`;
-      this.#gateways.push(new SimulatedGateway({ name, scheduler, broker: this.#broker, codecs, heartbeat_ms, ttl_ms }));
+      this.#gateways.push(
+        new SimulatedGateway({ name, scheduler, broker: this.#broker, codecs, heartbeat_ms, ttl_ms, silenceSaid }),
+      );
     }
     for (const one of [...this.#instances, ...this.#gateways]) one.start();
     for (const client of story.clients) {
@@ -185,6 +190,7 @@ export class World {
     if (leapt && this.#disturbance.touched(now - RECENT_MS, 'log', 'topology')) return;
     // Where its clock has leapt, a stamp says nothing of when; but then the topology keeps up, and it is about now.
     const at = leapt ? now : diff.at - BEGAN_MS - this.#broker.offset_ms;
+    if (diff.cause === 'silence') this.#judgeSilence(diff);
     for (const [id, device] of user.devices) {
       const ttl = device.ttl_ms > 0 ? device.ttl_ms : this.story.ttl_ms;
       if (!device.there || device.since > at - ttl) continue;
@@ -198,6 +204,14 @@ export class World {
           `${diff.user_id} is said offline (${diff.cause}) at ${Math.round(at)} ms; ${id} beat at ${Math.round(beat)} ms`,
         );
     }
+  }
+
+  /** Was a whole ttl without a beat behind it? Time in which its gateway stood still is none. */
+  #judgeSilence({ user_id, device_id }: Diff): void {
+    const { silent_ms } = this.beats.of(device_id ?? '');
+    if (silent_ms > this.story.ttl_ms - NEAR_MS) return;
+    const ran = `its gateway had run for ${Math.round(silent_ms)} ms since its last beat`;
+    this.breaks('beating', `${user_id} is said offline for the silence of ${device_id}; ${ran}`);
   }
 
   // What goes wrong

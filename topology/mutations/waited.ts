@@ -43,9 +43,10 @@ export const waited: readonly Mutation[] = [
     ],
     [
       'a hello does not end the wait',
-      'device.grace_lease = device.silence_lease = device.trace =',
-      'device.grace_lease = device.trace =',
+      'device.silence_lease = device.trace = device.forget_lease = null;',
+      'device.trace = device.forget_lease = null;',
     ],
+    ['a goodbye does not end the wait', 'device.ttl_lease = device.silence_lease = null;', 'device.ttl_lease = null;'],
   ]),
   ...group('Silence after a hole', record, [
     ['the wait does not count', 'this.grace_lease !== null || this.silence_lease !== null', 'this.grace_lease !== null'],
