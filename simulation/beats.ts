@@ -5,19 +5,25 @@ const KEPT = 8;
 export class DeviceBeats {
   readonly #at = new Float64Array(KEPT);
   #count = 0;
+  /** When a gateway last had anything of it, be it of a connection that it has left for another. */
+  heard = 0;
   /** When its last close reached a gateway; 0: none did. */
   left = 0;
-  /** Of the last silence that a gateway said of it: for how long that gateway had run without a beat. ms. */
+  /** Of the silences last said of it with no beat in between: for how long, at most, the gateway had run without one. ms. */
   silent_ms = Number.POSITIVE_INFINITY;
+  #silentAt = 0;
 
   note(at: number): void {
     this.#at[this.#count % KEPT] = at;
     this.#count += 1;
+    this.heard = at;
   }
 
-  /** The last of all; 0 if there was none. */
-  get last(): number {
-    return this.#count === 0 ? 0 : (this.#at[(this.#count - 1) % KEPT] as number);
+  /** A gateway says silence of it, and has run for `ran_ms` since its last beat. */
+  silent(at: number, ran_ms: number): void {
+    const again = this.heard < this.#silentAt;
+    this.silent_ms = again ? Math.max(this.silent_ms, ran_ms) : ran_ms;
+    this.#silentAt = at;
   }
 
   /** The one noted last of those in [from, to]; null if there is none. */

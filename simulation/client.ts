@@ -349,7 +349,9 @@ export class StreamClient {
   #beaten(socket: Socket, gateway: Running, place: number, pinged: number | null): void {
     this.#comesBack(socket, gateway, pinged);
     if (pinged === null && place > this.#readOver) this.#readOver = place;
-    if (place >= this.#readOver) this.#beats.note(this.#world.scheduler.now);
+    const { now } = this.#world.scheduler;
+    if (place >= this.#readOver) this.#beats.note(now);
+    else this.#beats.heard = now;
   }
 
   #comesBack(socket: Socket, gateway: Running, pinged: number | null): void {

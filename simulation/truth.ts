@@ -53,8 +53,8 @@ export interface TruthOptions {
   readonly disturbed: (since: number, gateways: boolean) => boolean;
   /** For how much of [since, now] they were: by so much, at most, deadlines have moved. ms. */
   readonly outage: (since: number) => number;
-  /** When a gateway last had a beat of this device. */
-  readonly lastBeat: (deviceId: string) => number;
+  /** When a gateway last had anything of this device. */
+  readonly lastHeard: (deviceId: string) => number;
   /** When a clean close of this device last reached a gateway; 0: none did. */
   readonly lastLeft: (deviceId: string) => number;
   /** The share of segments that its path loses each way. */
@@ -168,11 +168,11 @@ export class Truth {
    * frames of an older connection come after it.
    */
   #dueAsHeard(id: string, device: DeviceTruth): number {
-    const { lastBeat, lastLeft, ttl_ms } = this.#options;
-    const [beat, left] = [lastBeat(id), lastLeft(id)];
-    const since = Math.max(device.since, beat);
+    const { lastHeard, lastLeft, ttl_ms } = this.#options;
+    const [heard, left] = [lastHeard(id), lastLeft(id)];
+    const since = Math.max(device.since, heard);
     if (device.why !== 'clean') return this.due({ ...device, since });
-    const closed = left >= device.since && left >= beat;
+    const closed = left >= device.since && left >= heard;
     return Math.min(closed ? left + NOMINAL_MS.clean : Number.POSITIVE_INFINITY, since + ttl_ms);
   }
 

@@ -102,7 +102,7 @@ export class World {
         this.#disturbance.touched(since, 'log', 'clock', 'topology', ...(gateways ? (['gateway', 'pause'] as const) : [])),
       outage: (since) => this.#disturbance.lasted(since, 'log', 'clock', 'topology', 'pause'),
       lossOf: (device) => loss.get(device) ?? 0,
-      lastBeat: (device) => this.beats.of(device).last,
+      lastHeard: (device) => this.beats.of(device).heard,
       lastLeft: (device) => this.beats.of(device).left,
       late: (since, detail) => {
         if (!this.#disturbance.touched(since, 'pause')) this.breaks('detection', detail);
@@ -125,7 +125,7 @@ export class World {
     }
     const { heartbeat_ms, ttl_ms } = story;
     const silenceSaid = (device: string, ran_ms: number): void => {
-      this.beats.of(device).silent_ms = ran_ms;
+      this.beats.of(device).silent(this.scheduler.now, ran_ms);
     };
     for (let index = 0; index < story.gateways; index++) {
       const name = `gateway-${index}`;

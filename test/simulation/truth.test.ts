@@ -15,7 +15,7 @@ function watch(outage: { readonly from: number; readonly to: number } = { from: 
     ttl_ms: 3_000,
     disturbed: (since) => since < outage.to && time.now >= outage.from,
     outage: (since) => Math.max(0, Math.min(outage.to, time.now) - Math.max(outage.from, since)),
-    lastBeat: () => 0,
+    lastHeard: () => 0,
     lastLeft: () => left.at,
     lossOf: () => 0.05,
     late: (_since, detail) => late.push(detail),
