@@ -5,6 +5,7 @@ const KEPT = 8;
 export class DeviceBeats {
   readonly #at = new Float64Array(KEPT);
   #count = 0;
+  #place = 0;
   /** When a gateway last had anything of it, be it of a connection that it has left for another. */
   heard = 0;
   /** When its last close reached a gateway; 0: none did. */
@@ -13,10 +14,16 @@ export class DeviceBeats {
   silent_ms = Number.POSITIVE_INFINITY;
   #silentAt = 0;
 
-  note(at: number): void {
+  /**
+   * A pong or message (`says`) of it was read. `place`: of its connection, among all that it has had. What a gateway that stood
+   * still reads of an older connection, once another one has said hello, is no beat.
+   */
+  note(at: number, place = 0, says = false): void {
+    this.heard = at;
+    if (says) this.#place = Math.max(this.#place, place);
+    if (place < this.#place) return;
     this.#at[this.#count % KEPT] = at;
     this.#count += 1;
-    this.heard = at;
   }
 
   /** A gateway says silence of it, and has run for `ran_ms` since its last beat. */

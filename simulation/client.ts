@@ -40,9 +40,8 @@ export class StreamClient {
   #greeted = false;
   /** As truth has it. */
   #there = false;
-  /** How many sockets it has had, and the last of them over which a gateway has read a message. */
+  /** How many it has had. */
   #sockets = 0;
-  #readOver = 0;
   #connecting = 0;
   #failures = 0;
   #session = 0;
@@ -344,14 +343,10 @@ export class StreamClient {
   /**
    * A pong or message of it was read by its gateway. After an absence only the pong to a ping since then says that it is back:
    * both ways are open. (A way on which segments were lost for long opens late: TCP's pauses have doubled.)
-   * What a gateway that stood still reads of an older connection, once another one has said hello, is no beat.
    */
   #beaten(socket: Socket, gateway: Running, place: number, pinged: number | null): void {
     this.#comesBack(socket, gateway, pinged);
-    if (pinged === null && place > this.#readOver) this.#readOver = place;
-    const { now } = this.#world.scheduler;
-    if (place >= this.#readOver) this.#beats.note(now);
-    else this.#beats.heard = now;
+    this.#beats.note(this.#world.scheduler.now, place, pinged === null);
   }
 
   #comesBack(socket: Socket, gateway: Running, pinged: number | null): void {

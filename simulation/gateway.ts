@@ -28,7 +28,7 @@ export interface GatewayOptions {
   readonly codecs: Codecs;
   readonly heartbeat_ms: number;
   readonly ttl_ms: number;
-  /** It says silence of this device, after it has itself run for so long since its last beat: while it stood still it heard nobody. */
+  /** It says silence of this device, having itself run for so long since that last beat: while it stood still it heard nobody. */
   readonly silenceSaid: (deviceId: string, ran_ms: number) => void;
 }
 
