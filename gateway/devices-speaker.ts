@@ -92,17 +92,24 @@ export function badInput(message: string): PresenceError {
   return new PresenceError('BAD_INPUT', message, { at: 'stream', retriable: false });
 }
 
+const whoSpeaks = ({ connection, device_id, session_id }: Speaker) => ({
+  user_id: connection.userKey,
+  device_id,
+  session_id,
+  connection_id: connection.id,
+});
+
 export function helloDraft(speaker: Speaker, state: Speaker['state'], source: Speaker['source'], restated: boolean): SignalDraft {
-  return {
-    kind: 'hello',
-    user_id: speaker.connection.userKey,
-    device_id: speaker.device_id,
-    session_id: speaker.session_id,
-    connection_id: speaker.connection.id,
-    state,
-    source,
-    restated,
-  };
+  return { kind: 'hello', ...whoSpeaks(speaker), state, source, restated };
+}
+
+export function heartbeatDraft(speaker: Speaker, seq: number, { state, source }: SaidState): SignalDraft {
+  return { kind: 'heartbeat', ...whoSpeaks(speaker), seq, state: state ?? null, source: source ?? null };
+}
+
+/** `silent_ms`: of a silence. */
+export function endDraft(speaker: Speaker, kind: 'goodbye' | 'silence', silent_ms: number | null): SignalDraft {
+  return { kind, ...whoSpeaks(speaker), silent_ms };
 }
 
 /** A property only where there is a value. */

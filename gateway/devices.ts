@@ -7,7 +7,7 @@
  * - hello binds it. Another connection here that held the same device in the same session is refused with
  *   `session_replaced`, without a signal: the new hello takes the hold. In another session it waits (takeovers.ts). A hello
  *   for another device on the same connection is a goodbye of the first. A hello whose socket closed before its first
- *   attempt is dropped with all that follows it; whom it displaced is silent, or has the device again.
+ *   attempt is dropped with all that follows it; whom it displaced has the device again, or until it is silent.
  * - goodbye, or `offline` said, unbinds it. A heartbeat then binds it anew (hello, then heartbeat); pings and pongs do not.
  * - 3 s (loop time, stall.ts) without a beat is silence. The socket may still be open: a beat brings it back by a
  *   `restated` hello, which takes the device from nobody who came meanwhile.
@@ -22,13 +22,23 @@
  */
 import { clock, type Timer } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
-import { counter, gauge } from '../base/metrics.ts';
 import type { Follower, Log } from '../ports/log.ts';
 import type { Codecs } from '../schemas/codec.ts';
 import { followControls } from './controls.ts';
-import { badInput, checkSaid, deviceKey, type Hold, helloDraft, optional, Speaker } from './devices-speaker.ts';
+import { beatsOnly, devicesBound, lostDevices, restates, silences } from './devices-metrics.ts';
+import {
+  badInput,
+  checkSaid,
+  deviceKey,
+  endDraft,
+  type Hold,
+  heartbeatDraft,
+  helloDraft,
+  optional,
+  Speaker,
+} from './devices-speaker.ts';
 import { type GatewayOutbox, outboxFull } from './outbox.ts';
-import type { Connection, Devices, SaidState, SignalDraft } from './parts.ts';
+import type { Connection, Devices, SaidState } from './parts.ts';
 import { LoopClock } from './stall.ts';
 import { Takeovers, WORD_MS } from './takeovers.ts';
 import { Wheel } from './wheel.ts';
@@ -55,12 +65,6 @@ export interface GatewayDevices extends Devices {
   /** Devices bound now. */
   readonly bound: number;
 }
-
-const devicesBound = gauge('presence_gateway_devices', 'Devices held by connections of this gateway.');
-const silences = counter('presence_gateway_silences_total', 'Silences said, by whether the socket was still open.', ['socket']);
-const beatsOnly = counter('presence_gateway_heartbeats_kept_total', 'Heartbeats that changed nothing and were not written.');
-const lostDevices = counter('presence_gateway_lost_total', 'Connections refused: the topology said that another speaks.');
-const restates = counter('presence_gateway_restates_total', 'Restatements of a partition asked for by the topology.');
 
 /** Rejects with LOG_UNAVAILABLE (retriable) when the log cannot be reached at start. */
 export async function createDevices(options: DevicesOptions): Promise<GatewayDevices> {
@@ -236,19 +240,10 @@ class HeldDevices implements GatewayDevices {
     const again = speaker.hold === 'bound';
     const displaced = holder !== undefined && holder !== speaker && holder.hold === 'bound' ? holder : null;
     if (holder !== undefined && holder !== speaker) this.#displace(holder, speaker);
-    devices.set(speaker.key, speaker);
-    if (!again) {
-      this.#takeovers.end(speaker);
-      speaker.hold = 'bound';
-      speaker.binding = { cancelled: false };
-      this.#bound += 1;
-    }
+    if (!again) speaker.binding = { cancelled: false };
     speaker.says(hello);
     this.#touch(speaker);
-    if (!speaker.onWheel) {
-      speaker.onWheel = true;
-      this.#wheel.add(speaker);
-    }
+    this.#hold(speaker);
     const { binding } = speaker;
     const cancelled = (): boolean => {
       if (binding.cancelled) return true;
@@ -272,7 +267,17 @@ class HeldDevices implements GatewayDevices {
     binding.cancelled = true;
     if (speaker.binding === binding) this.#release(speaker, 'none');
     if (displaced?.hold === 'waiting') this.#restore(displaced.partition, displaced.key);
-    else if (displaced !== null) void this.#sayEnd(displaced, 'silence').catch(() => {});
+    else if (displaced !== null) this.#outlive(displaced);
+  }
+
+  /** Its socket is closed, and nobody has taken its device after all: it holds it until its silence is due. */
+  #outlive(speaker: Speaker): void {
+    const devices = this.#devices[speaker.partition] as Map<string, Speaker>;
+    if (speaker.binding.cancelled) return;
+    this.#release(speaker, 'none');
+    if (devices.has(speaker.key)) return void this.#sayEnd(speaker, 'silence').catch(() => {});
+    speaker.gone = true;
+    this.#hold(speaker);
   }
 
   /**
@@ -292,7 +297,7 @@ class HeldDevices implements GatewayDevices {
   #restore(partition: number, key: string): void {
     const speaker = this.#devices[partition]?.has(key) ? undefined : this.#takeovers.last(key);
     if (speaker?.connection.open) void this.#bind(speaker, { restated: true }).catch(() => {});
-    else if (speaker !== undefined) this.#silence(speaker, 'none');
+    else if (speaker !== undefined) this.#outlive(speaker);
   }
 
   /** `offline` said: a goodbye of whoever holds the device here, or, where nobody does, a hello that says so. */
@@ -324,14 +329,8 @@ class HeldDevices implements GatewayDevices {
 
   #sayEnd(speaker: Speaker, kind: 'goodbye' | 'silence', traceparent?: string): Promise<void> {
     const { binding } = speaker;
-    const draft: SignalDraft = {
-      kind,
-      user_id: speaker.connection.userKey,
-      device_id: speaker.device_id,
-      session_id: speaker.session_id,
-      connection_id: speaker.connection.id,
-      ...(kind === 'silence' ? { silent_ms: Math.max(0, Math.round(this.#clock.real - speaker.beatReal)) } : {}),
-    };
+    const silent_ms = kind === 'silence' ? Math.max(0, Math.round(this.#clock.real - speaker.beatReal)) : null;
+    const draft = endDraft(speaker, kind, silent_ms);
     return this.#outbox
       .sendAlways(draft, { cancelled: () => binding.cancelled, ...optional('traceparent', traceparent) })
       .then(() => {});
@@ -355,6 +354,16 @@ class HeldDevices implements GatewayDevices {
       speaker.connection.refuse('session_replaced', 'Another connection speaks for this device now.', 4409);
   }
 
+  #hold(speaker: Speaker): void {
+    this.#devices[speaker.partition]?.set(speaker.key, speaker);
+    if (speaker.hold === 'waiting') this.#takeovers.end(speaker);
+    if (speaker.hold !== 'bound') this.#bound += 1;
+    speaker.hold = 'bound';
+    if (speaker.onWheel) return;
+    speaker.onWheel = true;
+    this.#wheel.add(speaker);
+  }
+
   #touch(speaker: Speaker): void {
     speaker.beatLoop = this.#clock.loop;
     speaker.beatReal = this.#clock.real;
@@ -371,18 +380,8 @@ class HeldDevices implements GatewayDevices {
 
   #writeHeartbeat(speaker: Speaker, seq: number, said: SaidState): Promise<void> {
     const { binding } = speaker;
-    const draft: SignalDraft = {
-      kind: 'heartbeat',
-      user_id: speaker.connection.userKey,
-      device_id: speaker.device_id,
-      session_id: speaker.session_id,
-      connection_id: speaker.connection.id,
-      seq,
-      state: said.state ?? null,
-      source: said.source ?? null,
-    };
     // A heartbeat of a hello that was dropped would take the device: it goes with it.
-    const sending = this.#outbox.send(draft, {
+    const sending = this.#outbox.send(heartbeatDraft(speaker, seq, said), {
       cancelled: () => binding.cancelled,
       ...optional('traceparent', said.traceparent),
     });
