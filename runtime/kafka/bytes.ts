@@ -38,6 +38,16 @@ export class ByteReader {
     this.at += length;
     return this.buffer.toString('utf8', this.at - length, this.at);
   }
+  /** Its length plus one as an unsigned varint, then the bytes. */
+  compactString(): string {
+    let length = 0;
+    for (let shift = 0, byte = 0x80; byte >= 0x80; shift += 7) {
+      byte = this.int8() & 0xff;
+      length |= (byte & 0x7f) << shift;
+    }
+    this.at += length - 1;
+    return this.buffer.toString('utf8', this.at - (length - 1), this.at);
+  }
   array<T>(each: () => T): T[] {
     return Array.from({ length: Math.max(0, this.int32()) }, each);
   }

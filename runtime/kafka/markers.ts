@@ -5,8 +5,9 @@
  * stops or starts may lose that second half: where it knows no leader of a partition at that moment it takes the partition
  * for deleted and leaves it out, and its own record of the transaction says *complete* all the same [measured on 4.3.1, one
  * broker, SIGTERM and SIGKILL: prepared and completed in one millisecond, no marker]. What was acknowledged then hangs:
- * no reader gets it, and the id's next marker decides it, whichever way that goes. So neither a commit nor the abort of what
- * is left over counts until its markers have been read back.
+ * no reader gets it, and the id's next marker decides it, whichever way that goes: half of a transaction, where one partition has
+ * its marker and another has not. So neither a commit nor the end of what is left over counts until its markers have been
+ * read back, and what is left over ends as its transaction did.
  */
 import type { TopicPartition } from '../../ports/log.ts';
 import type { Connection } from './client.ts';

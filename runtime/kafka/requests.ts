@@ -1,8 +1,8 @@
 /**
- * The three requests that are encoded here rather than by kafkajs: Produce (bytes made once, resent as
- * they are), Fetch (its answer says where the next fetch begins, also where nothing readable is left) and
- * InitProducerId version 3 (which raises the epoch of a producer that still has it, and of no other: KIP-360).
- * The versions are spoken by Kafka 2.5 to 4.x.
+ * The requests that are encoded here rather than by kafkajs: Produce (bytes made once, resent as
+ * they are), Fetch (its answer says where the next fetch begins, also where nothing readable is left), InitProducerId
+ * version 3 (which raises the epoch of a producer that still has it, and of no other: KIP-360) and DescribeTransactions
+ * (which says how a transaction was decided: KIP-664). The versions are spoken by Kafka 3.0 to 4.x.
  */
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { encoded, protocolError, type WireRequest } from './internals.ts';
@@ -196,6 +196,44 @@ export function initProducerId(
         const errorCode = reader.int16();
         if (errorCode !== 0) throw protocolError(errorCode);
         return { producerId: reader.int64(), producerEpoch: reader.int16() };
+      },
+      parse: keep,
+    },
+  };
+}
+
+const NO_SUCH_ID = 105;
+
+/** How the coordinator has decided the id's last transaction; `open`: not yet, or there was none. */
+export function describeTransaction(transactionalId: string): WireRequest<'committed' | 'aborted' | 'open'> {
+  return {
+    logResponseError: false,
+    request: {
+      apiKey: 65,
+      apiVersion: 0,
+      apiName: 'DescribeTransactions',
+      encode: async () => {
+        const writer = new ByteWriter();
+        writer.int8(0); // the header's tagged fields
+        writer.int8(2); // one id, plus one
+        compactString(writer, transactionalId);
+        writer.int8(0); // tagged fields
+        return encoded(writer.view());
+      },
+    },
+    response: {
+      decode: async (payload) => {
+        const reader = new ByteReader(payload);
+        reader.int8(); // the header's tagged fields
+        reader.int32(); // throttle time
+        reader.int8(); // one id, plus one
+        const errorCode = reader.int16();
+        if (errorCode === NO_SUCH_ID) return 'open';
+        if (errorCode !== 0) throw protocolError(errorCode);
+        reader.compactString(); // the id
+        const state = reader.compactString();
+        // PrepareCommit, CompleteCommit; PrepareAbort, CompleteAbort; Empty, Ongoing, Dead, PrepareEpochFence.
+        return state.endsWith('Commit') ? 'committed' : state.endsWith('Abort') ? 'aborted' : 'open';
       },
       parse: keep,
     },

@@ -11,8 +11,9 @@
  * the broker aborts what is open and refuses those who have lost the id. So a zombie that comes to cannot
  * fence the one who took its place. It also begins new sequences, as nobody knows how far the old ones got.
  *
- * What the id left hanging in its partitions (markers.ts says how that comes) is aborted whenever the id is taken, and
- * a commit counts once its markers are there: then the next one may begin as well, so the wait costs nothing.
+ * What the id left hanging in its partitions (markers.ts says how that comes) is decided whenever the id is taken, as its
+ * transaction was: one that was committed may have its markers in some partitions and not in others. And a commit counts
+ * once its markers are there: then the next one may begin as well, so the wait costs nothing.
  *
  * The commit itself is asked again and again as long as patience lasts: the broker answers the same to a commit that it has
  * done already. (kafkajs's own producer is stuck in COMMITTING after one lost answer.) A transaction begins with records, and
@@ -24,12 +25,12 @@ import type { Appended, LogTransactions, TopicPartition, TopicRecords, Transacti
 import { type Client, type Connection, persist, sendTo } from './client.ts';
 import { isFenced, isRefused, typeOf, unavailable } from './errors.ts';
 import { endsOf, findMarkers } from './markers.ts';
-import { type FetchPosition, grouped, initProducerId } from './requests.ts';
+import { describeTransaction, type FetchPosition, grouped, initProducerId } from './requests.ts';
 import { type Pending, refused, Writer } from './writer.ts';
 
 const TRANSACTION_TIMEOUT_MS = 10_000;
 /** A marker that has not come by then is not coming: it is asked for again. */
-const ABORT_MARKER_MS = 500;
+const LEFTOVER_MARKER_MS = 500;
 const seconds = histogram(
   'presence_log_transaction_seconds',
   'From the first request of a transaction to the answer to its commit.',
@@ -89,12 +90,13 @@ export class KafkaTransactions implements LogTransactions {
     if (this.#state === 'fenced' && fences === 'none') throw this.#fenced(null);
     const held = fences === 'none' ? this.#writer.identity : null;
     try {
-      const identity = await this.#persist(async () => {
-        const coordinator = await this.#connection.coordinator('transaction', this.#id);
-        return sendTo(coordinator, initProducerId(this.#id, TRANSACTION_TIMEOUT_MS, held));
-      });
+      // Asked first: taking the id aborts what is open, and forgets how the last one ended.
+      const last = await this.#persist(async () => sendTo(await this.#coordinator(), describeTransaction(this.#id)));
+      const identity = await this.#persist(async () =>
+        sendTo(await this.#coordinator(), initProducerId(this.#id, TRANSACTION_TIMEOUT_MS, held)),
+      );
       this.#writer.renew(identity);
-      await this.#abortLeftovers();
+      await this.#settleLeftovers(last === 'committed');
       this.#state = 'ready';
     } catch (error) {
       if (held !== null && isFenced(error)) throw this.#fenced(error);
@@ -102,15 +104,15 @@ export class KafkaTransactions implements LogTransactions {
     }
   }
 
-  /** An abort of an empty transaction over all that the id has written to ends what hangs there, and harms nothing else. */
-  async #abortLeftovers(): Promise<void> {
+  /** An empty transaction over all that the id has written to ends what hangs there, one way or the other, and harms nothing else. */
+  async #settleLeftovers(committed: boolean): Promise<void> {
     const partitions = [...this.#written.values()];
     if (partitions.length === 0) return;
     await this.#persist(async () => {
       const from = await endsOf(this.#connection, partitions);
       await this.#begin(partitions);
-      await this.#end(false);
-      await this.#marked(from, ABORT_MARKER_MS);
+      await this.#end(committed);
+      await this.#marked(from, LEFTOVER_MARKER_MS);
     });
   }
 

@@ -1,10 +1,14 @@
 /** The broker itself goes away: killed and started again on the same data, or silent; and a member whom its group has lost. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasCode } from '../../base/errors.ts';
 import { silentLogger } from '../../base/logger.ts';
 import type { Log, LogBatch, LogTransactions, TopicPartition } from '../../ports/log.ts';
+import { Client, persist, sendTo } from '../../runtime/kafka/client.ts';
+import { initProducerId, type ProducerIdentity } from '../../runtime/kafka/requests.ts';
+import { Writer } from '../../runtime/kafka/writer.ts';
 import { createKafkaLog } from '../../runtime/log-kafka.ts';
 import { type KafkaProxy, kafkaProxy } from '../proxy/kafka-proxy.ts';
 import { isSkipped, type KafkaPart, kafka } from '../stack/index.ts';
@@ -49,6 +53,53 @@ function brokerAway(part: KafkaPart): void {
     })();
     return { state, done };
   }
+
+  /** A transaction over two partitions of which the coordinator knows one: the other gets no marker. */
+  async function halfMarked(id: string, [known, unknown]: readonly [string, string], committed: boolean): Promise<void> {
+    const admin = new Kafka({ brokers: [...part.brokers], logLevel: logLevel.NOTHING }).admin();
+    const unverified = [{ name: 'transaction.partition.verification.enable', value: 'false' }];
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: ConfigResourceTypes.BROKER, name: '1', configEntries: unverified }],
+    });
+    await admin.disconnect();
+    const client = new Client({ brokers: part.brokers, clientId: 'half', logger: silentLogger });
+    const connection = client.open();
+    const writer = new Writer(client, connection, id);
+    const coordinator = () => connection.coordinator('transaction', id);
+    const ask = <T>(request: () => Promise<T>): Promise<T> => persist({ connection, patience_ms: 10_000 }, request);
+    writer.renew(await ask(async () => sendTo(await coordinator(), initProducerId(id, 10_000, null))));
+    const { producerId, producerEpoch } = writer.identity as ProducerIdentity;
+    const holder = { transactionalId: id, producerId: String(producerId), producerEpoch };
+    const topics = [{ topic: known, partitions: [0] }];
+    await ask(async () => (await coordinator()).addPartitionsToTxn({ ...holder, topics }));
+    await writer.write(await writer.encode([known, unknown].map((topic) => ({ topic, records: [record('k', 'half')] }))));
+    await ask(async () => (await coordinator()).endTxn({ ...holder, transactionResult: committed }));
+    await client.close();
+  }
+
+  test.each([
+    ['committed', true, ['half']],
+    ['aborted', false, []],
+  ] as const)(
+    'where a partition has no marker of a transaction that was %s, whoever takes the id ends it there too',
+    async (...row) => {
+      const [, committed, expected] = row;
+      const [id, names] = [randomUUID(), [await topic(log), await topic(log)] as const];
+      await halfMarked(id, names, committed);
+      await eventually(async () => textOf(await readAll(log, names[0])).length === expected.length);
+      expect(textOf(await readAll(log, names[1]))).toEqual([]);
+      const transactional = await log.transactions(
+        id,
+        names.map((topic) => ({ topic, partition: 0 })),
+      );
+      await transactional.fence();
+      for (const name of names) expect(textOf(await readAll(log, name))).toEqual(expected);
+      await transactional.commit([{ topic: names[1], records: [record('k', 'next')] }]);
+      expect(textOf(await readAll(log, names[1]))).toEqual([...expected, 'next']);
+      await transactional.close();
+    },
+  );
 
   // A broker that stops or starts completes transactions without writing their markers (runtime/kafka/markers.ts). One id
   // meets that in one restart of four at most; forty do nearly always.
