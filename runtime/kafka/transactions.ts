@@ -104,7 +104,7 @@ export class KafkaTransactions implements LogTransactions {
     }
   }
 
-  /** An empty transaction over all that the id has written to ends what hangs there, one way or the other, and harms nothing else. */
+  /** An empty transaction over all that the id has written to ends what hangs there, either way, and harms nothing else. */
   async #settleLeftovers(committed: boolean): Promise<void> {
     const partitions = [...this.#written.values()];
     if (partitions.length === 0) return;
