@@ -10,9 +10,8 @@ export class DeviceBeats {
   heard = 0;
   /** When its last close reached a gateway; 0: none did. */
   left = 0;
-  /** Of the silences last said of it with no beat in between: for how long, at most, the gateway had run without one. ms. */
-  silent_ms = Number.POSITIVE_INFINITY;
-  #silentAt = 0;
+  /** The last few silences that gateways said of it, and for how long each had run without a beat. */
+  readonly #silences: { readonly at: number; readonly ran_ms: number }[] = [];
 
   /**
    * A pong or message (`says`) of it was read. `place`: of its connection, among all that it has had. What a gateway that stood
@@ -28,9 +27,13 @@ export class DeviceBeats {
 
   /** A gateway says silence of it, and has run for `ran_ms` since its last beat. */
   silent(at: number, ran_ms: number): void {
-    const again = this.heard < this.#silentAt;
-    this.silent_ms = again ? Math.max(this.silent_ms, ran_ms) : ran_ms;
-    this.#silentAt = at;
+    this.#silences.push({ at, ran_ms });
+    if (this.#silences.length > KEPT) this.#silences.shift();
+  }
+
+  /** The longest time, of the silences said since then, that a gateway had run without a beat. No silence: -Infinity. */
+  silentFor(since: number): number {
+    return Math.max(...this.#silences.filter(({ at }) => at >= since).map(({ ran_ms }) => ran_ms));
   }
 
   /** The one noted last of those in [from, to]; null if there is none. */

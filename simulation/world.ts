@@ -208,9 +208,9 @@ export class World {
 
   /** Was a whole ttl without a beat behind it? Time in which its gateway stood still is none. */
   #judgeSilence({ user_id, device_id }: Diff): void {
-    const { silent_ms } = this.beats.of(device_id ?? '');
-    if (silent_ms > this.story.ttl_ms - NEAR_MS) return;
-    const ran = `its gateway had run for ${Math.round(silent_ms)} ms since its last beat`;
+    const ran_ms = this.beats.of(device_id ?? '').silentFor(this.scheduler.now - RECENT_MS);
+    if (ran_ms > this.story.ttl_ms - NEAR_MS || ran_ms === Number.NEGATIVE_INFINITY) return;
+    const ran = `its gateway had run for ${Math.round(ran_ms)} ms since its last beat`;
     this.breaks('beating', `${user_id} is said offline for the silence of ${device_id}; ${ran}`);
   }
 
