@@ -28,6 +28,7 @@ describe('settings', () => {
       processingGuarantee: 'exactly_once',
       fanout: 'broadcast',
       kafkaSsl: 'false',
+      sharePort: 'false',
       topologyUrls: [],
       standbyReplicas: 1,
       sessionTimeoutMs: 6_000,
@@ -112,6 +113,22 @@ describe('settings', () => {
       { env: { ALLOWED_ORIGINS: 'https://a/' } },
       'ALLOWED_ORIGINS must be origins such as https://app.example.com, separated by commas, or * ("https://a/")',
     ],
+    [
+      'a shared port without one of its own',
+      { env: { ...kafka, ...stores, SHARE_PORT: 'true' } },
+      'SHARE_PORT needs OPS_PORT: who asks the shared port is answered by any of the processes',
+    ],
+    [
+      'a shared port on the embedded log',
+      { env: { SHARE_PORT: 'true', OPS_PORT: '9000' } },
+      'SHARE_PORT is only for Kafka (KAFKA_BROKERS): the embedded log is in one process',
+    ],
+    [
+      'a port of its own that is none',
+      { env: { PORT: '9000', OPS_PORT: '9000' } },
+      'OPS_PORT is PORT: leave it out, or choose another',
+    ],
+    ['no connections', { env: { CONNECTIONS_MAX: '0' } }, 'CONNECTIONS_MAX must be a whole number from 1 to 10000000 ("0")'],
     ['a fan-out to come', { env: { FANOUT: 'routed' } }, 'FANOUT must be one of broadcast ("routed")'],
   ])('%s is an error that names it', (_, raw, message) => {
     expect(faultsOf(raw)).toBe(message);

@@ -84,6 +84,12 @@ function crossFaults(settings: Settings, nameOf: (option: OptionName) => string)
       `${nameOf('host')} ${settings.host} is beyond loopback: set AUTH_JWT_SECRET or AUTH_JWKS_URL, or everyone could be anyone`,
     );
   }
+  if (settings.sharePort === 'true' && settings.opsPort === undefined)
+    faults.push(`${nameOf('sharePort')} needs OPS_PORT: who asks the shared port is answered by any of the processes`);
+  if (settings.sharePort === 'true' && settings.kafkaBrokers === undefined)
+    faults.push(`${nameOf('sharePort')} is only for Kafka (KAFKA_BROKERS): the embedded log is in one process`);
+  if (settings.opsPort !== undefined && settings.opsPort === settings.port && settings.port !== 0)
+    faults.push(`${nameOf('opsPort')} is PORT: leave it out, or choose another`);
   if ((settings.tlsCertFile === undefined) !== (settings.tlsKeyFile === undefined))
     faults.push('TLS_CERT_FILE and TLS_KEY_FILE go together');
   for (const option of ['tlsCertFile', 'tlsKeyFile'] as const) {

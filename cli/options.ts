@@ -112,6 +112,22 @@ export const optionTable = {
     defaultText: '8080',
     schema: whole(0, 65_535).default(8080),
   },
+  opsPort: {
+    flag: 'ops-port',
+    env: 'OPS_PORT',
+    value: 'number',
+    help: 'Where /healthz, /readyz, /metrics and /topology of this process alone are served, from its start on; 0 takes a free one.',
+    defaultText: 'PORT',
+    schema: whole(0, 65_535).optional(),
+  },
+  sharePort: {
+    flag: 'share-port',
+    env: 'SHARE_PORT',
+    value: 'true|false',
+    help: 'Several gateways of this machine listen on PORT, each taking its share of the connections (Linux). Needs OPS_PORT.',
+    defaultText: 'false',
+    schema: oneOf(['true', 'false']).default('false'),
+  },
   kafkaBrokers: {
     flag: 'kafka-brokers',
     env: 'KAFKA_BROKERS',
@@ -215,6 +231,14 @@ export const optionTable = {
     value: 'url',
     help: 'Where the public keys of tokens are.',
     schema: url('http', 'https').optional(),
+  },
+  connectionsMax: {
+    flag: 'connections-max',
+    env: 'CONNECTIONS_MAX',
+    value: 'number',
+    help: 'Streams that this gateway takes at most; beyond it 503. Fewer where file descriptors do not bear them.',
+    defaultText: '250000',
+    schema: whole(1, 10_000_000).optional(),
   },
   allowedOrigins: {
     flag: 'allowed-origins',

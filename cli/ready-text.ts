@@ -11,7 +11,9 @@ export function readyText(settings: Settings, url: string | null, port: number):
     return `presence is up: ${settings.roles.join(', ')}. Watch it: ${at}/topology; /readyz, /metrics\n`;
   }
   const development = settings.authJwtSecret === undefined && settings.authJwksUrl === undefined;
-  const lines = [`presence is up: ${url}`, `The topology as it runs: ${url}/topology`, ''];
+  const own = `${url.startsWith('https') ? 'https' : 'http'}://${settings.host}:${port}`;
+  const ops = settings.opsPort === undefined ? [] : [`This process alone: ${own}/readyz, /metrics, /topology`];
+  const lines = [`presence is up: ${url}`, ...ops, `The topology as it runs: ${url}/topology`, ''];
   if (development) {
     lines.push(
       'Development tokens: dev:<user_id> reads and writes as that user, dev-admin:<user_id> may do all (on loopback only).',

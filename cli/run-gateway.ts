@@ -28,10 +28,12 @@ export function startGateway(role: GatewayRole): Promise<Gateway> {
     logger: logger.child({ part: 'gateway' }),
     host: settings.host,
     port,
+    sharePort: settings.sharePort === 'true',
     allowedOrigins: settings.allowedOrigins,
     historyOf: settings.historyOf,
     pages,
     checks: checksOf(role.probes),
+    ...(settings.connectionsMax === undefined ? {} : { connectionsMax: settings.connectionsMax }),
     ...(settings.authJwtSecret === undefined ? {} : { jwtSecret: settings.authJwtSecret }),
     ...(settings.authJwksUrl === undefined ? {} : { jwksUrl: settings.authJwksUrl }),
     ...(settings.tlsCertFile === undefined || settings.tlsKeyFile === undefined

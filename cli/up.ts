@@ -47,7 +47,10 @@ export async function up({ settings, logger, signal, print }: UpOptions): Promis
   const watched = watchedOf(settings);
   try {
     const pages = await ownPages({ watched, urls: settings.topologyUrls, alone: settings.kafkaBrokers === undefined });
-    const ops = await startOpsServer(settings, { pages, report: () => reportOf(waiting.board, probes) });
+    const ops = await startOpsServer(
+      { ...settings, port: settings.opsPort ?? settings.port },
+      { pages, report: () => reportOf(waiting.board, probes) },
+    );
     closers.add('ops server', () => ops.close());
     await start({ settings, logger, waiting, closers, probes, giveUp, watched, pages }, ops, print);
     await aborted(signal);
@@ -102,17 +105,19 @@ async function start(starting: Starting, ops: OpsServer, print: (text: string) =
   }
   let gateway: Gateway | null = null;
   if (roles.includes('gateway')) {
+    const port = settings.opsPort === undefined ? ops.port : settings.port;
     const made = await untilThere(
       'gateway',
-      () => startGateway({ settings, ...parts, ...stores(parts), logger, port: ops.port, pages, probes }),
+      () => startGateway({ settings, ...parts, ...stores(parts), logger, port, pages, probes }),
       waiting,
     );
     gateway = made;
     closers.add('gateway', () => made.close());
-    await ops.close();
+    if (settings.opsPort === undefined) await ops.close();
+    else probes.set('gateway', () => problemOfGateway(made));
     made.listen();
   }
-  logger.info({ roles, port: ops.port }, 'Up.');
+  logger.info({ roles, port: gateway?.port ?? ops.port, ops_port: ops.port }, 'Up.');
   print(readyText(settings, gateway?.url ?? null, ops.port));
 }
 
@@ -158,6 +163,14 @@ async function startParts({ settings, logger, waiting, closers, probes, giveUp }
     ...(database.status === 'fulfilled' && database.value !== undefined ? { database: database.value } : {}),
     ...(cache.status === 'fulfilled' && cache.value !== undefined ? { cache: cache.value } : {}),
   };
+}
+
+/** In its own words, which /readyz of its port would say at length. */
+async function problemOfGateway({ readiness }: Gateway): Promise<string | null> {
+  const { status, checks } = await readiness.report();
+  if (status === 'ready' || status === 'degraded') return null;
+  const down = Object.entries(checks).flatMap(([part, { ok, detail }]) => (ok ? [] : [`${part}: ${detail}`]));
+  return [status, ...down].join('; ');
 }
 
 const PROBE_MS = 2_000;

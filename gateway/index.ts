@@ -16,6 +16,7 @@ import { type Check, Readiness } from './http/readiness.ts';
 import type { Services } from './http/route.ts';
 import { routes } from './http/routes.ts';
 import { Buckets, checkRate, defaultRate, type Rate } from './limits.ts';
+import { connectionsThatFit, machineLimits } from './machine.ts';
 import { openApiDocument } from './openapi.ts';
 import { createOutbox } from './outbox.ts';
 import type { Devices, FanOut, Outbox } from './parts.ts';
@@ -37,6 +38,8 @@ export interface GatewayOptions {
   readonly host?: string;
   /** Default 8080; 0 takes a free one. */
   readonly port?: number;
+  /** Several processes of one machine on one port, each with its share of the connections (Linux). Default false. */
+  readonly sharePort?: boolean;
   /** TLS, where given. */
   readonly tls?: TlsFiles;
   /** AUTH_JWT_SECRET or AUTH_JWKS_URL; with neither, development tokens. */
@@ -54,7 +57,7 @@ export interface GatewayOptions {
   readonly historyOf?: 'self' | 'tenant';
   /** How long an answer waits for the log before it is 503, ms. Default 10,000. */
   readonly answerWithin_ms?: number;
-  /** Most streams at once. Default 250,000. */
+  /** Most streams at once. Default 250,000; fewer where file descriptors do not bear them (machine.ts). */
   readonly connectionsMax?: number;
   /** A connection is slow above the first, and closed (4408) above the second. Default 64 KiB and 8 MiB. */
   readonly slowBytes?: number;
@@ -112,6 +115,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const server: Server = new Server({
     host,
     port,
+    sharePort: options.sharePort ?? false,
     ...(options.tls === undefined ? {} : { tls: options.tls }),
     http: { ...shared, routes, pages, services },
     stream: {
@@ -120,7 +124,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       fanOut,
       readiness,
       rate,
-      connectionsMax: options.connectionsMax ?? 250_000,
+      connectionsMax: connectionsThatFit(options.connectionsMax, machineLimits(), logger),
       slowBytes: options.slowBytes ?? 64 * 1024,
       slowBytesMax: options.slowBytesMax ?? 8 * 1024 * 1024,
     },

@@ -20,6 +20,8 @@ export interface ServerOptions {
   readonly host: string;
   /** 0: a free one. */
   readonly port: number;
+  /** Others may listen on it too: the kernel shares new connections out among them (SO_REUSEPORT). */
+  readonly sharePort: boolean;
   readonly tls?: TlsFiles;
   readonly http: Omit<DispatchOptions, 'closing'>;
   readonly stream: Omit<StreamOptions, 'path' | 'noCompression'>;
@@ -49,15 +51,15 @@ export class Server {
   /** BAD_SETTING where the port is taken or the host is not ours. */
   listen(): void {
     const { uws } = loadUws();
-    const { host, port } = this.#options;
-    // Exclusive: without it two gateways on one port share it silently. The types lack this overload; both packages have it.
+    const { host, port, sharePort } = this.#options;
+    // Exclusive, unless it is meant: without it two gateways on one port share it silently. The types lack this overload; both packages have it.
     const listen = this.#app.listen.bind(this.#app) as unknown as (
       host: string,
       port: number,
       options: number,
       callback: (socket: ListenSocket | false) => void,
     ) => void;
-    listen(host, port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
+    listen(host, port, sharePort ? 0 : uws.LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
       if (socket === false) return;
       this.#listening = socket;
       this.#port = uws.us_socket_local_port(socket);

@@ -72,7 +72,11 @@ const runtime: readonly Limit[] = Object.entries(defaultLimits)
   .map(([name, value]) => ({ name, at: 'runtime/wiring.ts', value }));
 
 /** The same limit under the name that its inner part gives it. */
-const aliases: Readonly<Record<string, string>> = { interestEntriesMax: 'entriesMax', bytesMax: 'partitionBytesMax' };
+const aliases: Readonly<Record<string, string>> = {
+  interestEntriesMax: 'entriesMax',
+  bytesMax: 'partitionBytesMax',
+  connectionsMax: 'CONNECTIONS_MAX',
+};
 
 test('every limit in the code is in docs/limits.md, with its value', () => {
   const limits = [...constants(), ...options(), ...runtime];
