@@ -15,7 +15,7 @@ import { startCluster } from '../test/load/cluster.ts';
 import { Clients } from './streams/crowd.ts';
 import { addressOf, figuresOf, quantile } from './streams/gateways.ts';
 
-const HELP = `npm run bench:fanout -- [--clients N] [--watch N] [--users N] [--burst N] [--bursts N] [--seconds N] [--stalled SHARE]
+const HELP = `npm run bench:fanout -- [--clients N] [--watch N] [--users N] [--burst N] [--bursts N] [--seconds N] [--stalled S]
 
 Tells diffs to a crowd through one gateway on real parts; one JSON line at the end: deliveries a second and a core, latency.
 
@@ -23,7 +23,7 @@ Tells diffs to a crowd through one gateway on real parts; one JSON line at the e
   --burst N        users that change in a burst (default 200: then each watcher is told ten at once)
   --bursts N       a second (default 2)
   --seconds N      measured (default 20)
-  --stalled SHARE  of the clients read nothing in every second stretch: A/B/A/B, four stretches in all (default 0: one stretch)
+  --stalled S      this share of the clients reads nothing in every second stretch: A/B/A/B, four stretches in all (default 0: one stretch)
 `;
 
 const { values } = parseArgs({

@@ -116,7 +116,7 @@ export const optionTable = {
     flag: 'ops-port',
     env: 'OPS_PORT',
     value: 'number',
-    help: 'Where /healthz, /readyz, /metrics and /topology of this process alone are served, from its start on; 0 takes a free one.',
+    help: 'Where /healthz, /readyz, /metrics and /topology of this process alone are, from its start on; 0 takes a free one.',
     defaultText: 'PORT',
     schema: whole(0, 65_535).optional(),
   },

@@ -54,7 +54,10 @@ function textOf(read: ReadText, file: string): string {
 /** Where nobody asked for a number. */
 export const CONNECTIONS_MAX = 250_000;
 
-/** How many connections this process takes: `wanted`, or what its descriptors bear. Says what does not fit; warns where it was asked for. */
+/**
+ * How many connections this process takes: `wanted`, or what its descriptors bear. Says what does not fit; warns where it was
+ * asked for.
+ */
 export function connectionsThatFit(wanted: number | undefined, limits: MachineLimits, logger: Logger): number {
   const { files, memory, heap } = limits;
   const asked = wanted ?? CONNECTIONS_MAX;

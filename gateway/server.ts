@@ -52,7 +52,8 @@ export class Server {
   listen(): void {
     const { uws } = loadUws();
     const { host, port, sharePort } = this.#options;
-    // Exclusive, unless it is meant: without it two gateways on one port share it silently. The types lack this overload; both packages have it.
+    // Exclusive, unless sharing is meant: else two gateways on one port share it silently. The types lack this overload; both
+    // packages have it.
     const listen = this.#app.listen.bind(this.#app) as unknown as (
       host: string,
       port: number,
