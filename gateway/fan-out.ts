@@ -226,7 +226,7 @@ class BroadcastFanOut implements FanOut {
   /** Diffs read from the log. They are told at the end of this turn, with all others of it. */
   diffs(items: readonly Recent[]): Promise<void> | undefined {
     this.#cursor = null;
-    for (const item of items) if (this.#watchers.watching(item.diff.user_id) !== undefined) this.#queue.push(item);
+    for (const item of items) if (this.#watchers.isWatched(item.diff.user_id)) this.#queue.push(item);
     if (this.#queue.length === 0) return undefined;
     this.#flushing ??= turn().then(() => {
       this.#flushing = null;
@@ -280,7 +280,7 @@ class BroadcastFanOut implements FanOut {
     for (const item of queue) {
       const key = item.diff.user_id;
       let first = true;
-      for (const watcher of this.#watchers.watching(key) ?? []) {
+      for (const watcher of this.#watchers.watching(key)) {
         if (watcher.offer(key, item)) {
           if (first) observe(item, now);
           first = false;

@@ -8,15 +8,11 @@
  */
 import { counter, gauge } from '../base/metrics.ts';
 import type { Connection } from './parts.ts';
-import { newer, type Recent, type Sent, sees, type Versioned, type View } from './recent-diffs.ts';
+import { newer, type Recent, sees, type Versioned, type View } from './recent-diffs.ts';
+import { Sparse } from './watch/sparse.ts';
+import { type Reason, type Watch, type WatchList, WatchTable, Why } from './watch/table.ts';
 
-export const Why = { self: 1, kept: 2, asked: 4 } as const;
-export type Reason = keyof typeof Why;
-
-export interface Watch {
-  why: number;
-  sent: Sent | null;
-}
+export { Why } from './watch/table.ts';
 
 const watchersGauge = gauge('presence_gateway_watchers', 'Connections that watch.');
 const watchesGauge = gauge('presence_gateway_watches', 'Pairs of a connection and a user whom it watches.');
@@ -24,22 +20,23 @@ const suppressed = counter('presence_gateway_diffs_suppressed_total', 'Diffs not
 
 export class Watcher {
   readonly connection: Connection;
-  readonly watches = new Map<string, Watch>();
+  readonly watches: WatchList<Watcher>;
   asked = 0;
   /** Snapshots under way. */
   pending = 0;
   /** The newest diff of each user that came while the reader was slow. */
-  readonly held = new Map<string, Recent>();
+  readonly held = new Sparse<string, Recent>();
   /** Users of whom a snapshot said more than the diffs read here by then: the version of it. */
-  readonly ahead = new Map<string, Versioned>();
+  readonly ahead = new Sparse<string, Versioned>();
   /** Elements of the frame that is being made. */
   readonly out: string[] = [];
   /** When the last frame with a cursor went out, monotonic ms. */
   framedAt: number;
   gone = false;
 
-  constructor(connection: Connection, now: number) {
+  constructor(connection: Connection, table: WatchTable<Watcher>, now: number) {
     this.connection = connection;
+    this.watches = table.open(this);
     this.framedAt = now;
   }
 
@@ -57,12 +54,12 @@ export class Watcher {
     const ahead = this.ahead.get(key);
     if (ahead !== undefined && !newer(ahead, recent.sent(this.view(key)))) this.ahead.delete(key);
     if (this.held.size === 0 && !this.connection.slow) return this.#deliver(key, recent);
-    const watch = this.watches.get(key);
+    const at = this.watches.find(key);
     const view = this.view(key);
-    if (watch === undefined || watch.sent === null || !sees(recent.diff.audience, view)) return false;
-    if (!newer(recent.sent(view), watch.sent)) return false;
+    const sent = at < 0 ? null : this.watches.sentOf(at);
+    if (sent === null || !sees(recent.diff.audience, view) || !newer(recent.sent(view), sent)) return false;
     // From here on what came before the first one held back is known, whatever becomes the newest.
-    if (watch.sent.state === null) watch.sent = { ...watch.sent, state: recent.diff.from };
+    if (sent.state === null) this.watches.say(at, { ...sent, state: recent.diff.from });
     if (this.held.has(key)) suppressed.inc({ reason: 'slow' });
     this.held.set(key, recent);
     return false;
@@ -76,14 +73,15 @@ export class Watcher {
   }
 
   #deliver(key: string, recent: Recent): boolean {
-    const watch = this.watches.get(key);
+    const at = this.watches.find(key);
     const view = this.view(key);
+    const sent = at < 0 ? null : this.watches.sentOf(at);
     // Without a snapshot yet: the snapshot will have it.
-    if (watch === undefined || watch.sent === null || !sees(recent.diff.audience, view)) return false;
+    if (sent === null || !sees(recent.diff.audience, view)) return false;
     const next = recent.sent(view);
-    if (!newer(next, watch.sent)) return false;
-    const from = watch.sent.state ?? recent.diff.from;
-    watch.sent = next;
+    if (!newer(next, sent)) return false;
+    const from = sent.state ?? recent.diff.from;
+    this.watches.say(at, next);
     if (from === recent.diff.to) {
       suppressed.inc({ reason: 'same' });
       return false;
@@ -93,13 +91,12 @@ export class Watcher {
   }
 }
 
-/** The index from users to those who watch them. */
+/** Watchers, and who watches whom. */
 export class Watchers {
+  readonly #table = new WatchTable<Watcher>();
   readonly #byConnection = new Map<string, Watcher>();
-  readonly #byUser = new Map<string, Set<Watcher>>();
-  /** The connections of a user. */
-  readonly #own = new Map<string, Set<Watcher>>();
-  #watches = 0;
+  /** The connections of a user: nearly always one. */
+  readonly #own = new Map<string, Watcher | Set<Watcher>>();
 
   get all(): Iterable<Watcher> {
     return this.#byConnection.values();
@@ -109,18 +106,26 @@ export class Watchers {
     return this.#byConnection.get(connection.id);
   }
 
-  watching(key: string): ReadonlySet<Watcher> | undefined {
-    return this.#byUser.get(key);
+  isWatched(key: string): boolean {
+    return this.#table.userOf(key) !== undefined;
+  }
+
+  watching(key: string): readonly Watcher[] {
+    return this.#table.watching(key);
   }
 
   ownedBy(userKey: string): Iterable<Watcher> {
-    return this.#own.get(userKey) ?? [];
+    const own = this.#own.get(userKey) ?? [];
+    return own instanceof Watcher ? [own] : own;
   }
 
   attach(connection: Connection, now: number): Watcher {
-    const watcher = new Watcher(connection, now);
+    const watcher = new Watcher(connection, this.#table, now);
     this.#byConnection.set(connection.id, watcher);
-    addTo(this.#own, connection.userKey, watcher);
+    const own = this.#own.get(connection.userKey);
+    if (own === undefined) this.#own.set(connection.userKey, watcher);
+    else if (own instanceof Set) own.add(watcher);
+    else this.#own.set(connection.userKey, new Set([own, watcher]));
     this.#measure();
     return watcher;
   }
@@ -130,9 +135,9 @@ export class Watchers {
     if (watcher === undefined) return;
     watcher.gone = true;
     this.#byConnection.delete(connection.id);
-    removeFrom(this.#own, connection.userKey, watcher);
-    for (const key of watcher.watches.keys()) removeFrom(this.#byUser, key, watcher);
-    this.#watches -= watcher.watches.size;
+    const own = this.#own.get(connection.userKey);
+    if (own instanceof Set) own.delete(watcher);
+    if (own === watcher || (own instanceof Set && own.size === 0)) this.#own.delete(connection.userKey);
     watcher.watches.clear();
     watcher.held.clear();
     watcher.ahead.clear();
@@ -141,47 +146,33 @@ export class Watchers {
 
   /** Adds a reason to watch this user. The watch, and whether it is new. */
   watch(watcher: Watcher, key: string, reason: Reason): { readonly watch: Watch; readonly added: boolean } {
-    const known = watcher.watches.get(key);
-    const watch = known ?? { why: 0, sent: null };
+    const { watches } = watcher;
+    const added = !watches.has(key);
+    if (added) watches.add(key, 0);
+    const watch = watches.get(key) as Watch;
     if (reason === 'asked' && (watch.why & Why.asked) === 0) watcher.asked += 1;
     watch.why |= Why[reason];
-    if (known !== undefined) return { watch, added: false };
-    watcher.watches.set(key, watch);
-    addTo(this.#byUser, key, watcher);
-    this.#watches += 1;
-    this.#measure();
-    return { watch, added: true };
+    if (added) this.#measure();
+    return { watch, added };
   }
 
   /** Takes a reason away; with the last one the watch ends. */
   unwatch(watcher: Watcher, key: string, reason: Reason): void {
-    const watch = watcher.watches.get(key);
-    if (watch === undefined || (watch.why & Why[reason]) === 0) return;
+    const { watches } = watcher;
+    const at = watches.find(key);
+    const why = at < 0 ? 0 : watches.whyOf(at);
+    if ((why & Why[reason]) === 0) return;
     if (reason === 'asked') watcher.asked -= 1;
-    watch.why &= ~Why[reason];
-    if (watch.why !== 0) return;
-    watcher.watches.delete(key);
+    watches.because(at, why & ~Why[reason]);
+    if (watches.whyOf(at) !== 0) return;
+    watches.remove(at);
     watcher.held.delete(key);
     watcher.ahead.delete(key);
-    removeFrom(this.#byUser, key, watcher);
-    this.#watches -= 1;
     this.#measure();
   }
 
   #measure(): void {
     watchersGauge.set(this.#byConnection.size);
-    watchesGauge.set(this.#watches);
+    watchesGauge.set(this.#table.size);
   }
-}
-
-function addTo(index: Map<string, Set<Watcher>>, key: string, watcher: Watcher): void {
-  const set = index.get(key);
-  if (set === undefined) index.set(key, new Set([watcher]));
-  else set.add(watcher);
-}
-
-function removeFrom(index: Map<string, Set<Watcher>>, key: string, watcher: Watcher): void {
-  const set = index.get(key);
-  set?.delete(watcher);
-  if (set?.size === 0) index.delete(key);
 }
