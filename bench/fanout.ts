@@ -23,7 +23,7 @@ Tells diffs to a crowd through one gateway on real parts; one JSON line at the e
   --burst N        users that change in a burst (default 200: then each watcher is told ten at once)
   --bursts N       a second (default 2)
   --seconds N      measured (default 20)
-  --stalled S      this share of the clients reads nothing in every second stretch: A/B/A/B, four stretches in all (default 0: one stretch)
+  --stalled S      this share of the clients reads nothing in every second stretch: A/B/A/B, four in all (default 0: one)
 `;
 
 const { values } = parseArgs({

@@ -24,7 +24,7 @@ export interface Presence {
 
 /** Variables of the machine that would change what is tested. */
 const foreign =
-  /^(PRESENCE_|KAFKA_|AUTH_|TLS_|DATABASE_URL|REDIS_URL|SCHEMA_REGISTRY_URL|DATA_DIR|HOST$|(OPS_|SHARE_)?PORT$|CONNECTIONS_MAX$|ROLE$)/;
+  /^(PRESENCE_|KAFKA_|AUTH_|TLS_|(DATABASE|REDIS|SCHEMA_REGISTRY)_URL|DATA_DIR|HOST$|(OPS_|SHARE_)?PORT$|CONNECTIONS_MAX$|ROLE$)/;
 
 export function presence(args: readonly string[], env: Readonly<Record<string, string>> = {}): Presence {
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)));
