@@ -1,9 +1,9 @@
 /**
  * Memory for very many short lists of numbers, without an object for each.
  *
- * **Model.** Blocks of 32-bit words, cut from segments of 1 MiB. A block has one of a few sizes (4, 6, 8, 12, 16 … words); one that
- * is given back waits for the next that wants its size. A block larger than a quarter of a segment has a segment of its
- * own, which goes when it is given back. Nothing is ever copied to make room, so nothing is in memory twice.
+ * **Model.** Blocks of 32-bit words, cut from segments of 1 MiB. A block has one of a few sizes (4, 6, 8, 12, 16 … words); one
+ * that is given back waits for the next that wants its size. A block larger than a quarter of a segment has a segment of
+ * its own, which goes when it is given back. Nothing is ever copied to make room, so nothing is in memory twice.
  *
  * A block is named by its address: the segment's number and the first word in it. 0 is no block.
  */
