@@ -58,6 +58,12 @@ describe('A process without a gateway', () => {
     });
     expect(again.status).toBe(304);
     expect(await (await fetch(`${url}/docs/stages.md`)).text()).toContain('## dedupe');
+    const client = await fetch(`${url}/client.js`);
+    expect(client.headers.get('content-type')).toBe('text/javascript; charset=utf-8');
+    const module = await client.text();
+    expect(module).toContain('createPresenceClient');
+    // It needs no other.
+    expect(module).not.toMatch(/\bimport\b/);
     const figures = await json<ProcessFigures>(`${url}/topology.json`);
     expect(figures).toMatchObject({ spec: presence.spec, instance: 'one', roles: ['topology'], partitions_total: 4, sinks: [] });
     expect(figures.partitions.map(({ partition, state, position }) => [partition, state, position])).toEqual([

@@ -4,12 +4,14 @@
  *
  * - `/topology`: the page (web/topology.html), which draws the spec with its figures;
  * - `/topology.json`: this process's spec and figures (figures.ts);
- * - `/topology/live`: the same of this process and of those in TOPOLOGY_URLS, for the page.
+ * - `/topology/live`: the same of this process and of those in TOPOLOGY_URLS, for the page;
+ * - `/client.js`: the client library as one module (web/client.js, with what it imports), for the live page.
  *
  * Anyone may ask, so both are made at most once in FRESH_MS, whoever asks.
  */
 import { fileURLToPath } from 'node:url';
 import { type LivePage, loadPages, type Pages } from '../gateway/http/pages.ts';
+import { clientBundle } from './client-bundle.ts';
 import { figuresOf, type ProcessFigures, type Watched } from './figures.ts';
 import { askPeers, type Unheard } from './peers.ts';
 
@@ -33,8 +35,8 @@ export interface Live {
 }
 
 export async function ownPages(options: PagesOptions): Promise<Pages> {
-  const [web, docs] = await Promise.all([loadPages(folder('web')), loadPages(folder('docs'), '/docs/')]);
-  return new Map([...docs, ...web, ...topologyPages(options)]);
+  const [web, docs, client] = await Promise.all([loadPages(folder('web')), loadPages(folder('docs'), '/docs/'), clientBundle()]);
+  return new Map([...docs, ...web, ['/client.js', client], ...topologyPages(options)]);
 }
 
 function topologyPages({ watched, urls, alone }: PagesOptions): Pages {

@@ -1,6 +1,6 @@
 /** The live page: who you are, what this tab says, whom you watch, and what changes. `?user=ada&watch=bob,cy` fills it in. */
+import { createPresenceClient } from './client.js';
 import { h } from './elements.js';
-import { PresenceStream } from './stream.js';
 
 const $ = (id) => document.getElementById(id);
 const FEED_MAX = 60;
@@ -19,7 +19,8 @@ const causes = {
 };
 const word = (state) => words[state] ?? state;
 
-const stream = new PresenceStream();
+/** Whoever is signed in; null: nobody. */
+let client = null;
 /** user_id → Presence, as last known. */
 const people = new Map();
 const latencies = [];
@@ -36,7 +37,7 @@ $('sign-in').addEventListener('submit', (event) => {
 for (const button of document.querySelectorAll('[data-name]'))
   button.addEventListener('click', () => signIn(button.dataset.name, ''));
 $('leave').addEventListener('click', () => {
-  stream.close();
+  client.close();
   show(false);
 });
 
@@ -50,8 +51,13 @@ function signIn(name, jwt) {
   $('own-name').textContent = me;
   document.title = `${me} · Who is online?`;
   show(true);
-  stream.connect(token, me);
-  stream.watch(kept());
+  client?.close();
+  client = createPresenceClient({ url: '/', token });
+  client.on('connection', showConnection);
+  client.on('presence', learnChanges);
+  client.on('error', ({ code, detail }) => notice(detail || code));
+  follow(kept());
+  client.connect();
   render();
 }
 
@@ -76,7 +82,7 @@ function subjectOf(jwt) {
 $('says').addEventListener('click', ({ target }) => {
   if (target.dataset.say === undefined) return;
   says = target.dataset.say;
-  stream.say(says);
+  client.setState(says);
   render();
 });
 
@@ -120,57 +126,59 @@ $('watch').addEventListener('submit', (event) => {
 
 function watch(ids) {
   keep([...new Set([...kept(), ...ids])]);
-  stream.watch(ids);
+  follow(ids);
   render();
+}
+
+/** Each by itself: one that is no user id does not keep the others out. */
+function follow(ids) {
+  const watched = new Set(client.watched);
+  for (const id of ids) {
+    try {
+      if (!watched.has(id)) client.subscribe([id]);
+    } catch (error) {
+      notice(error.message);
+    }
+  }
 }
 
 function unwatch(id) {
   keep(kept().filter((one) => one !== id));
-  stream.unwatch(id);
+  if (client.watched.includes(id)) client.unsubscribe([id]);
   people.delete(id);
   render();
 }
 
 // ---------------------------------------------------------------- what comes
 
-stream.addEventListener('state', ({ detail: { kind, detail, pause_ms } }) => {
+function showConnection({ status, reason, retry_in_ms }) {
   const pill = $('connection');
   const [look, text] = {
     idle: ['idle', 'not connected'],
     connecting: ['wait', 'connecting…'],
     open: ['good', 'live'],
-    waiting: ['wait', `${detail}; again in ${(pause_ms / 1_000).toFixed(1)} s`],
-    refused: ['bad', detail],
-  }[kind];
+    waiting: ['wait', `${reason || 'the connection broke'}; again in ${(retry_in_ms / 1_000).toFixed(1)} s`],
+    refused: ['bad', `${reason}.`],
+  }[status];
   pill.dataset.kind = look;
   pill.textContent = text;
-  if (kind === 'refused') {
+  if (status === 'refused') {
     show(false);
-    $('refused').textContent = `${detail} On a server with keys, paste a JWT under “Use a token instead”.`;
+    $('refused').textContent = `Refused: ${reason}. On a server with keys, paste a JWT under “Use a token instead”.`;
     $('refused').hidden = false;
     $('with-token').open = true;
   }
   render();
-});
+}
 
-stream.addEventListener('snapshot', ({ detail }) => {
-  for (const presence of detail.presences) learn(presence);
-  render();
-});
-
-stream.addEventListener('diffs', ({ detail }) => {
+function learnChanges(changes) {
   const now = Date.now();
-  for (const diff of detail.diffs) {
-    const known = people.get(diff.user_id);
-    const { user_id, to: state, source, at: since, epoch, version } = diff;
-    const last_seen = state === 'offline' ? since : known?.last_seen;
-    learn({ ...known, user_id, state, source, since, last_seen, epoch, version, stale: false });
-    tell(diff, now - Date.parse(diff.at));
+  for (const { presence, diff } of changes) {
+    learn(presence);
+    if (diff !== undefined) tell(diff, now - Date.parse(diff.at));
   }
   render();
-});
-
-stream.addEventListener('fault', ({ detail }) => notice(detail.detail ?? detail.code));
+}
 
 /** The newer (epoch, version) holds. */
 function learn(presence) {
@@ -181,7 +189,7 @@ function learn(presence) {
 
 /** What no diff says (devices, last seen, freshness) is asked for now and then. */
 async function refresh() {
-  if (stream.kind !== 'open' || document.hidden) return;
+  if (client?.connection.status !== 'open' || document.hidden) return;
   const response = await api('/presence/query', {
     method: 'POST',
     body: JSON.stringify({ user_ids: [me, ...kept()].slice(0, 1_000) }),
@@ -318,7 +326,8 @@ function notice(text) {
   pill.dataset.kind = 'bad';
   pill.textContent = text;
   noticing = setTimeout(() => {
-    if (pill.textContent === text) [pill.dataset.kind, pill.textContent] = stream.kind === 'open' ? ['good', 'live'] : before;
+    if (pill.textContent === text)
+      [pill.dataset.kind, pill.textContent] = client.connection.status === 'open' ? ['good', 'live'] : before;
   }, 4_000);
 }
 
