@@ -6,6 +6,7 @@ import type { Log } from '../ports/log.ts';
 import type { PresenceCache } from '../ports/presence-cache.ts';
 import type { PresenceStore } from '../ports/presence-store.ts';
 import type { Codecs } from '../schemas/codec.ts';
+import { asyncApiDocument } from './asyncapi.ts';
 import { createAuthenticator } from './auth.ts';
 import { createDevices } from './devices.ts';
 import { createFanOut } from './fan-out.ts';
@@ -92,6 +93,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const authenticator = createAuthenticator({ ...keysOf(options), loopback: checkHost(host, options) });
   const pages: Pages = typeof options.pages === 'string' ? await loadPages(options.pages) : (options.pages ?? new Map());
   const openApi = JSON.stringify(openApiDocument());
+  const asyncApi = JSON.stringify(asyncApiDocument());
 
   const outbox = await createOutbox({ log, codecs, logger });
   const reads = createReads({ cache, store, logger, partitionOf: (key) => outbox.partitionOf(key) });
@@ -110,6 +112,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     historyOf: options.historyOf ?? 'self',
     drain: (over_ms) => server.streams.drain(over_ms),
     openApi: () => openApi,
+    asyncApi: () => asyncApi,
   };
   const shared = { authenticator, origins: new Origins(options.allowedOrigins ?? []), buckets: new Buckets(rate), logger };
   const server: Server = new Server({

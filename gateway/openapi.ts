@@ -105,7 +105,7 @@ const streamOperation: Json = {
   operationId: 'getPresenceStream',
   summary: 'The stream: a WebSocket, subprotocol presence.v1',
   description:
-    'JSON text frames; gateway/ws/protocol.ts describes them. The token comes in the Authorization header, ' +
+    'JSON text frames, which /asyncapi.json describes. The token comes in the Authorization header, ' +
     'as a second subprotocol bearer.<JWT>, or as access_token.',
   security: [{ bearer: [] }],
   'x-scope': ['presence:read'],

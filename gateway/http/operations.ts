@@ -1,4 +1,4 @@
-/** Routes for operators: health, metrics, the OpenAPI document, drain. */
+/** Routes for operators: health, metrics, the OpenAPI and AsyncAPI documents, drain. */
 import { z } from 'zod';
 import { registry } from '../../base/metrics.ts';
 import { DEFAULT_TENANT } from '../../schemas/user-key.ts';
@@ -51,6 +51,15 @@ const openApi = route({
   handle: ({ services }) => ({ status: 200, bytes: services.openApi(), type: 'application/json' }),
 });
 
+const asyncApi = route({
+  method: 'GET',
+  path: '/asyncapi.json',
+  summary: 'The stream, frame by frame',
+  scope: null,
+  responses: { 200: { description: 'AsyncAPI 3.0.', schema: z.looseObject({ asyncapi: z.string() }) } },
+  handle: ({ services }) => ({ status: 200, bytes: services.asyncApi(), type: 'application/json' }),
+});
+
 const drain = route({
   method: 'POST',
   path: '/admin/drain',
@@ -69,4 +78,4 @@ const drain = route({
   },
 });
 
-export const operationRoutes = [healthz, readyz, metrics, openApi, drain];
+export const operationRoutes = [healthz, readyz, metrics, openApi, asyncApi, drain];

@@ -24,6 +24,7 @@ export interface Services {
   /** Takes no more streams and tells those there to go; how many. */
   drain(over_ms: number): number;
   openApi(): string;
+  asyncApi(): string;
 }
 
 export interface Call<Q = unknown, B = unknown> {

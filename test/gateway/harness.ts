@@ -20,6 +20,7 @@ import type { Signal, UserState } from '../../schemas/generated.ts';
 import type { HistoryEntry, PresenceBlob } from '../../schemas/presence.ts';
 import { topicNames } from '../../schemas/topics.ts';
 import { topicSpecs } from '../../topology/topics.ts';
+import { faultsOf } from './frame-schemas.ts';
 
 export const PARTITIONS = 4;
 
@@ -213,10 +214,12 @@ export function raw(
 // biome-ignore lint/suspicious/noExplicitAny: tests look into frames of all shapes
 export type AnyFrame = { type: string } & Record<string, any>;
 
-/** A client of the stream that keeps every frame. */
+/** A client of the stream that keeps every frame. One that is not as /asyncapi.json describes it fails the test. */
 export class Client {
   readonly socket: WebSocket;
   readonly frames: AnyFrame[] = [];
+  /** The types of frames that have come. */
+  readonly seen = new Set<string>();
   readonly pings: number[] = [];
   readonly closed: Promise<{ code: number; reason: string }>;
   #waiting: (() => void)[] = [];
@@ -226,7 +229,11 @@ export class Client {
     const headers = { ...(as === '' ? {} : { authorization: `Bearer ${as}` }), ...rest.headers };
     this.socket = new WebSocket(`${url.replace('http', 'ws')}/presence/stream${query}`, protocols, { ...rest, headers });
     this.socket.on('message', (data) => {
-      this.frames.push(JSON.parse(data.toString()) as AnyFrame);
+      const frame = JSON.parse(data.toString()) as AnyFrame;
+      const faults = faultsOf(frame);
+      if (faults.length > 0) throw new Error(`Not as described: ${faults.join('; ')}: ${data.toString().slice(0, 500)}`);
+      this.seen.add(frame.type);
+      this.frames.push(frame);
       for (const wake of this.#waiting.splice(0)) wake();
     });
     this.socket.on('ping', () => this.pings.push(Date.now()));

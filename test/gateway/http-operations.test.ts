@@ -122,6 +122,7 @@ describe('/openapi.json', () => {
         'GET /healthz',
         'GET /readyz',
         'GET /metrics',
+        'GET /asyncapi.json',
         'GET /openapi.json',
         'POST /admin/drain',
         'GET /presence/stream',
