@@ -15,11 +15,11 @@ import { clock } from '../base/clock.ts';
 import { hasCode } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { counter, gauge } from '../base/metrics.ts';
-import type { PresenceCache, Progress, StateWrite } from '../ports/presence-cache.ts';
+import type { PresenceCache, StateWrite } from '../ports/presence-cache.ts';
 import type { PresenceStore } from '../ports/presence-store.ts';
-import type { OverrideView, Presence, PresenceBlob } from '../schemas/presence.ts';
-import { parseUserKey } from '../schemas/user-key.ts';
-import type { Reads, Viewer } from './parts.ts';
+import type { OverrideView } from '../schemas/presence.ts';
+import type { Reads } from './parts.ts';
+import { type Found, freshened, presenceOf } from './presence-of.ts';
 
 export interface ReadsOptions {
   readonly cache: Pick<PresenceCache, 'read' | 'fill'>;
@@ -31,19 +31,12 @@ export interface ReadsOptions {
   readonly now?: () => number;
 }
 
-/** contract.md: `stale` is true when fresh_at is longer ago than this while the user should be live. */
-export const STALE_MS = 5_000;
 const FILL_MS = 5_000;
 const ABSENT_MS = 5_000;
 const ABSENT_KEYS_MAX = 100_000;
 
 const absentUsers = gauge('presence_gateway_absent_users_count', 'Users remembered as unknown to the database.');
 const users = counter('presence_gateway_reads_total', 'Users read, by where they were found.', ['from']);
-
-interface Found {
-  readonly blob: PresenceBlob | null;
-  readonly progress: Progress | undefined;
-}
 
 export function createReads(options: ReadsOptions): Reads {
   const now = options.now ?? clock.now;
@@ -105,60 +98,6 @@ async function fromCache({ cache, logger }: ReadsOptions, keys: readonly string[
     logger.debug({ err: error }, 'The cache cannot be read; the database is.');
     return undefined;
   }
-}
-
-const msOf = (time: string | null): number => (time === null ? 0 : Date.parse(time));
-
-/** Up to when a state is confirmed, ms; 0 for never. */
-function confirmedAt(blob: PresenceBlob | null, progress: Progress | undefined): number {
-  const stamp = progress?.stamp ?? 0;
-  if (blob === null) return stamp;
-  return blob.expires_at === undefined ? Math.max(stamp, msOf(blob.fresh_at)) : msOf(blob.fresh_at);
-}
-
-const timeOf = (ms: number): string | null => (ms === 0 ? null : new Date(ms).toISOString());
-
-/** With its own fresh_at, for filling. */
-const freshened = (blob: PresenceBlob, progress: Progress | undefined): PresenceBlob => ({
-  ...blob,
-  fresh_at: timeOf(confirmedAt(blob, progress)),
-});
-
-/** What this viewer sees, as of now. */
-function presenceOf(key: string, { blob, progress }: Found, viewer: Viewer, now: number): Presence {
-  const fresh = confirmedAt(blob, progress);
-  const fresh_at = timeOf(fresh);
-  const { user_id } = parseUserKey(key);
-  if (blob === null) {
-    return {
-      user_id,
-      state: 'offline',
-      source: 'inferred',
-      since: null,
-      last_seen: null,
-      fresh_at,
-      stale: false,
-      epoch: 0,
-      version: 0,
-      devices: 0,
-    };
-  }
-  const own = viewer.admin || viewer.userKey === key;
-  const seen: Presence = own ? blob : blob.public;
-  const streaming = own ? blob.streaming : blob.public_streaming;
-  return {
-    user_id,
-    state: seen.state,
-    source: seen.source,
-    since: seen.since,
-    last_seen: streaming ? timeOf(Math.max(fresh, msOf(seen.last_seen))) : seen.last_seen,
-    fresh_at,
-    stale: seen.state !== 'offline' && now - fresh > STALE_MS,
-    // Who was never seen has none: another would say that there is something which this viewer may not see.
-    epoch: seen.version === 0 ? 0 : seen.epoch,
-    version: seen.version,
-    devices: seen.devices,
-  };
 }
 
 /** Keys that the database did not know lately. */

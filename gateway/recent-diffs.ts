@@ -12,6 +12,7 @@ import { counter, gauge } from '../base/metrics.ts';
 import type { Audience, Diff, State } from '../schemas/generated.ts';
 import type { DiffView } from '../schemas/presence.ts';
 import { parseUserKey } from '../schemas/user-key.ts';
+import { traceForOthers } from './secrecy.ts';
 
 /** `self`: the truth, for the user; `others`: what everyone else sees. */
 export type View = 'self' | 'others';
@@ -78,7 +79,7 @@ export class Recent {
       version,
       cause,
       source,
-      trace_id,
+      trace_id: view === 'self' ? trace_id : traceForOthers(user_id, { epoch, version, cause, trace_id }),
     };
   }
 }
