@@ -79,6 +79,9 @@ function crossFaults(settings: Settings, nameOf: (option: OptionName) => string)
   if (settings.authJwtSecret !== undefined && settings.authJwksUrl !== undefined)
     faults.push(`${nameOf('authJwtSecret')} and ${nameOf('authJwksUrl')}: one or the other`);
   const keys = settings.authJwtSecret !== undefined || settings.authJwksUrl !== undefined;
+  for (const option of ['authAudience', 'authIssuer'] as const)
+    if (settings[option] !== undefined && !keys)
+      faults.push(`${nameOf(option)} is only for tokens that are signed (AUTH_JWT_SECRET or AUTH_JWKS_URL)`);
   if (roles.includes('gateway') && !keys && !isLoopback(settings.host)) {
     faults.push(
       `${nameOf('host')} ${settings.host} is beyond loopback: set AUTH_JWT_SECRET or AUTH_JWKS_URL, or everyone could be anyone`,

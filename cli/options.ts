@@ -80,6 +80,7 @@ const saslMechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
 /** Options whose values are never printed. */
 export const secretOptions: ReadonlySet<string> = new Set([
   'authJwtSecret',
+  'gatewaySecret',
   'kafkaSaslPassword',
   'databaseUrl',
   'redisUrl',
@@ -240,6 +241,41 @@ export const optionTable = {
     defaultText: '250000',
     schema: whole(1, 10_000_000).optional(),
   },
+  authAudience: {
+    flag: 'auth-audience',
+    env: 'AUTH_AUDIENCE',
+    value: 'name,…',
+    help: "A token's `aud` must be, or hold, one of these.",
+    defaultText: 'any',
+    schema: list('an audience').optional(),
+  },
+  authIssuer: {
+    flag: 'auth-issuer',
+    env: 'AUTH_ISSUER',
+    value: 'name,…',
+    help: "A token's `iss` must be one of these.",
+    defaultText: 'any',
+    schema: list('an issuer').optional(),
+  },
+  watchPolicy: {
+    flag: 'watch-policy',
+    env: 'WATCH_POLICY',
+    value: 'tenant|contacts|claim|module:file',
+    help: 'Who may watch whom: everyone in the tenant, whom a user keeps, whom the token names, or as a module says.',
+    defaultText: 'tenant',
+    schema: z
+      .string()
+      .regex(/^(tenant|contacts|claim|module:.+)$/, 'must be tenant, contacts, claim or module:file')
+      .default('tenant'),
+  },
+  gatewaySecret: {
+    flag: 'gateway-secret',
+    env: 'GATEWAY_SECRET',
+    value: 'secret',
+    help: 'What all gateways seal with (32 characters or more). Other users of the machine can read flags: use the variable.',
+    defaultText: 'AUTH_JWT_SECRET, else DATABASE_URL, else made up at each start',
+    schema: z.string().min(32, 'must have 32 characters or more').optional(),
+  },
   allowedOrigins: {
     flag: 'allowed-origins',
     env: 'ALLOWED_ORIGINS',
@@ -256,6 +292,14 @@ export const optionTable = {
     schema: z.string().optional(),
   },
   tlsKeyFile: { flag: 'tls-key-file', env: 'TLS_KEY_FILE', value: 'file', help: 'Its key (PEM).', schema: z.string().optional() },
+  acceptRate: {
+    flag: 'accept-rate',
+    env: 'ACCEPT_RATE',
+    value: 'number',
+    help: 'Streams that a gateway takes in a second, twice as many at once; the rest is told when to come back.',
+    defaultText: '2000',
+    schema: whole(1, 1_000_000).default(2_000),
+  },
   historyOf: {
     flag: 'history-of',
     env: 'HISTORY_OF',

@@ -1,6 +1,8 @@
 /** The role `gateway`: the gateway of gateway/index.ts with these settings. */
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Logger } from '../base/logger.ts';
-import { type Check, createGateway, type Gateway, type Pages } from '../gateway/index.ts';
+import { type Check, createGateway, type Gateway, type GatewayOptions, loadCustomPolicy, type Pages } from '../gateway/index.ts';
 import type { PresenceCache } from '../ports/presence-cache.ts';
 import type { Settings } from './config.ts';
 import type { Database, LogParts } from './parts.ts';
@@ -17,8 +19,8 @@ export interface GatewayRole extends LogParts {
   readonly probes: ReadonlyMap<string, () => Promise<string | null>>;
 }
 
-/** It does not listen yet. */
-export function startGateway(role: GatewayRole): Promise<Gateway> {
+/** It does not listen yet. Rejects with BAD_SETTING where the module of the watch policy cannot be used. */
+export async function startGateway(role: GatewayRole): Promise<Gateway> {
   const { settings, log, codecs, cache, database, logger, port, pages } = role;
   return createGateway({
     log,
@@ -31,15 +33,32 @@ export function startGateway(role: GatewayRole): Promise<Gateway> {
     sharePort: settings.sharePort === 'true',
     allowedOrigins: settings.allowedOrigins,
     historyOf: settings.historyOf,
+    acceptRateMax: settings.acceptRate,
+    watchPolicy: await policyOf(settings),
+    ...secretOf(settings),
     pages,
     checks: checksOf(role.probes),
     ...(settings.connectionsMax === undefined ? {} : { connectionsMax: settings.connectionsMax }),
     ...(settings.authJwtSecret === undefined ? {} : { jwtSecret: settings.authJwtSecret }),
     ...(settings.authJwksUrl === undefined ? {} : { jwksUrl: settings.authJwksUrl }),
+    ...(settings.authAudience === undefined ? {} : { audience: settings.authAudience }),
+    ...(settings.authIssuer === undefined ? {} : { issuer: settings.authIssuer }),
     ...(settings.tlsCertFile === undefined || settings.tlsKeyFile === undefined
       ? {}
       : { tls: { certFile: settings.tlsCertFile, keyFile: settings.tlsKeyFile } }),
   });
+}
+
+async function policyOf({ watchPolicy }: Settings): Promise<NonNullable<GatewayOptions['watchPolicy']>> {
+  if (watchPolicy === 'contacts' || watchPolicy === 'claim') return watchPolicy;
+  if (!watchPolicy.startsWith('module:')) return 'tenant';
+  return loadCustomPolicy(pathToFileURL(resolve(watchPolicy.slice('module:'.length))).href);
+}
+
+/** What all gateways of an installation have in common, and nobody else knows. */
+function secretOf({ gatewaySecret, authJwtSecret, databaseUrl }: Settings): { readonly secret?: string } {
+  const secret = gatewaySecret ?? authJwtSecret ?? databaseUrl;
+  return secret === undefined ? {} : { secret };
 }
 
 /** The gateway names log, cache and database itself. */

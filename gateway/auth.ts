@@ -12,6 +12,7 @@ import { clock } from '../base/clock.ts';
 import { hasCode, PresenceError } from '../base/errors.ts';
 import { gauge } from '../base/metrics.ts';
 import { DEFAULT_TENANT, userKey } from '../schemas/user-key.ts';
+import { type Patterns, patternsOf } from './patterns.ts';
 import { idPattern } from './validation/ids.ts';
 
 export type Scope = 'presence:read' | 'presence:write' | 'presence:admin';
@@ -23,6 +24,8 @@ export interface Principal {
   /** Of the user: user_id, or tenant/user_id. */
   readonly userKey: string;
   readonly scopes: ReadonlySet<Scope>;
+  /** Whom the claim `watch` names; undefined where there is none. For the policy `claim` (policy.ts). */
+  readonly watch?: Patterns;
   /** When the token ends, ms since 1970; Infinity for one that does not. */
   readonly ends: number;
 }
@@ -31,6 +34,9 @@ export interface AuthOptions {
   /** HS256. Not together with jwksUrl. */
   readonly jwtSecret?: string;
   readonly jwksUrl?: string;
+  /** A token's `aud` must be (or hold) one of these, its `iss` be one of those. Default: neither is looked at. */
+  readonly audience?: readonly string[];
+  readonly issuer?: readonly string[];
   /** Whether development tokens may be taken: with neither key, on loopback only. */
   readonly loopback: boolean;
 }
@@ -93,7 +99,13 @@ export function createAuthenticator(options: AuthOptions): Authenticator {
 type VerifyJwt = (token: string) => Promise<JWTPayload>;
 
 function jwtVerifier(options: AuthOptions): VerifyJwt | undefined {
-  const checks = { clockTolerance: LEEWAY_S, requiredClaims: ['sub'] };
+  const { audience, issuer } = options;
+  const checks = {
+    clockTolerance: LEEWAY_S,
+    requiredClaims: ['sub'],
+    ...(audience === undefined ? {} : { audience: [...audience] }),
+    ...(issuer === undefined ? {} : { issuer: [...issuer] }),
+  };
   if (options.jwtSecret !== undefined) {
     const secret = new TextEncoder().encode(options.jwtSecret);
     return async (token) => (await jwtVerify(token, secret, { ...checks, algorithms: ['HS256'] }).catch(refuse)).payload;
@@ -128,12 +140,14 @@ function principalOf(claims: JWTPayload): Principal {
     throw badToken('`sub` is not a user_id: 1 to 128 characters of A-Z a-z 0-9 . _ : @ | + = -');
   if (typeof tenant !== 'string' || !idPattern.test(tenant))
     throw badToken('`tenant` is not 1 to 128 characters of A-Z a-z 0-9 . _ : @ | + = -');
+  const watch = patternsOf(claims.watch);
   const given = typeof scope === 'string' ? scope.split(' ') : Array.isArray(scope) ? scope : [];
   return {
     tenant,
     userId: sub,
     userKey: userKey(tenant, sub),
     scopes: new Set(scopes.filter((name) => given.includes(name))),
+    ...(watch === undefined ? {} : { watch }),
     ends: claims.exp === undefined ? Number.POSITIVE_INFINITY : claims.exp * 1000,
   };
 }

@@ -27,7 +27,7 @@ import { badInput } from './devices-speaker.ts';
 import { followDiffs } from './fan-out-diffs.ts';
 import { Snapshots } from './fan-out-snapshots.ts';
 import { createInterest, type InterestTable, WATCHED_MAX } from './interest.ts';
-import type { Connection, FanOut, ListChange, Reads } from './parts.ts';
+import type { Connection, ListChange, PolicableFanOut, Reads } from './parts.ts';
 import { type Recent, RecentDiffs } from './recent-diffs.ts';
 import { type Watcher, Watchers, Why } from './watchers.ts';
 
@@ -51,6 +51,10 @@ export interface FanOutOptions {
   readonly recentDiffsMax?: number;
   /** Most watched users over all kept lists. Default 5,000,000. */
   readonly interestEntriesMax?: number;
+  /** Whether a connection may watch whom its user's kept list names. Default: it may. */
+  readonly maySee?: (connection: Connection, key: string) => boolean;
+  /** A kept list has changed; its watchers know. */
+  readonly onListChange?: (watcher: string, added: readonly string[], removed: readonly string[]) => void;
   /** Wall clock, ms; for tests. */
   readonly now?: () => number;
 }
@@ -65,7 +69,7 @@ const freshness = histogram(
 );
 
 /** Rejects with LOG_UNAVAILABLE (retriable) when the log cannot be reached at start; `ready` says when all was read. */
-export async function createFanOut(options: FanOutOptions): Promise<FanOut> {
+export async function createFanOut(options: FanOutOptions): Promise<PolicableFanOut> {
   const now = options.now ?? clock.now;
   const partitions = await options.log.partitions(topicNames.diffs);
   const max = options.recentDiffsMax;
@@ -76,7 +80,10 @@ export async function createFanOut(options: FanOutOptions): Promise<FanOut> {
     log,
     codecs,
     logger,
-    onChange: (watcher, added, removed) => fanOut.listChanged(watcher, added, removed),
+    onChange: (watcher, added, removed) => {
+      fanOut.listChanged(watcher, added, removed);
+      options.onListChange?.(watcher, added, removed);
+    },
     ...(interestEntriesMax === undefined ? {} : { entriesMax: interestEntriesMax }),
   });
   const diffs = await followDiffs({
@@ -91,10 +98,11 @@ export async function createFanOut(options: FanOutOptions): Promise<FanOut> {
   return fanOut;
 }
 
-class BroadcastFanOut implements FanOut {
+class BroadcastFanOut implements PolicableFanOut {
   readonly #logger: Logger;
   readonly #now: () => number;
   readonly #recents: RecentDiffs;
+  readonly #maySee: (connection: Connection, key: string) => boolean;
   readonly #watchers = new Watchers();
   readonly #snapshots: Snapshots;
   #interest: InterestTable | null = null;
@@ -112,6 +120,7 @@ class BroadcastFanOut implements FanOut {
     this.#logger = options.logger;
     this.#now = now;
     this.#recents = recents;
+    this.#maySee = options.maySee ?? (() => true);
     const { readPresences, logger } = options;
     const send = (watcher: Watcher, presences: readonly Presence[]) =>
       this.#frame(watcher, 'snapshot', `"presences":${JSON.stringify(presences)}`);
@@ -138,6 +147,7 @@ class BroadcastFanOut implements FanOut {
       if (watcher.gone) return;
       this.#watchers.watch(watcher, connection.userKey, 'self');
       for (const key of this.interest(connection.userKey)) {
+        if (!this.#maySee(connection, key)) continue;
         this.#watchers.watch(watcher, key, 'kept');
         keys.add(key);
       }
@@ -198,6 +208,18 @@ class BroadcastFanOut implements FanOut {
     this.#slow.delete(watcher);
   }
 
+  watches(connection: Connection): readonly { readonly key: string; readonly asked: boolean }[] {
+    const watches = [...(this.#watchers.of(connection)?.watches ?? [])].filter(([key]) => key !== connection.userKey);
+    return watches.map(([key, { why }]) => ({ key, asked: (why & Why.asked) !== 0 }));
+  }
+
+  tell(connection: Connection, presences: readonly Presence[]): void {
+    const watcher = this.#watchers.of(connection);
+    if (watcher === undefined || presences.length === 0) return;
+    this.#flush(); // a cursor must not pass what waits for the end of this turn
+    this.#frame(watcher, 'snapshot', `"presences":${JSON.stringify(presences)}`);
+  }
+
   interest(watcher: string): readonly string[] {
     return this.#interest?.list(watcher) ?? [];
   }
@@ -218,7 +240,8 @@ class BroadcastFanOut implements FanOut {
       // Not begun yet: it will begin with the list as it is then.
       if (!watcher.watches.has(userKey)) continue;
       for (const key of removed) this.#watchers.unwatch(watcher, key, 'kept');
-      const news = added.filter((key) => this.#watchers.watch(watcher, key, 'kept').added);
+      const seen = added.filter((key) => this.#maySee(watcher.connection, key));
+      const news = seen.filter((key) => this.#watchers.watch(watcher, key, 'kept').added);
       if (news.length > 0) void this.#snapshots.send(watcher, news);
     }
   }
@@ -343,6 +366,8 @@ class BroadcastFanOut implements FanOut {
 }
 
 function observe({ diff }: Recent, now: number): void {
+  // Anyone may read metrics: that somebody has just become invisible is none of theirs.
+  if (diff.audience === 'self') return;
   const since = diff.received_at > 0 ? diff.received_at : diff.at;
   freshness.observe({ to: diff.to, cause: diff.cause }, Math.max(0, now - since) / 1_000);
 }

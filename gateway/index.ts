@@ -1,15 +1,16 @@
 /** A whole gateway, composed from ports: what the CLI runs and tests start. */
 
+import { clock } from '../base/clock.ts';
 import { PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Log } from '../ports/log.ts';
 import type { PresenceCache } from '../ports/presence-cache.ts';
 import type { PresenceStore } from '../ports/presence-store.ts';
 import type { Codecs } from '../schemas/codec.ts';
+import { ACCEPT_RATE_MAX, Admission } from './admission.ts';
 import { asyncApiDocument } from './asyncapi.ts';
 import { createAuthenticator } from './auth.ts';
 import { createDevices } from './devices.ts';
-import { createFanOut } from './fan-out.ts';
 import { URL_LIMIT_BYTES } from './http/call.ts';
 import { Origins } from './http/origins.ts';
 import { loadPages, type Pages } from './http/pages.ts';
@@ -21,12 +22,17 @@ import { connectionsThatFit, machineLimits } from './machine.ts';
 import { openApiDocument } from './openapi.ts';
 import { createOutbox } from './outbox.ts';
 import type { Devices, FanOut, Outbox } from './parts.ts';
+import { createPolicedFanOut } from './policies.ts';
+import type { CustomPolicy } from './policy.ts';
 import { createReads } from './reads.ts';
+import { useSecret } from './secrecy.ts';
 import { Server, type TlsFiles } from './server.ts';
 import { loadUws } from './uws.ts';
+import { createWatching } from './watching.ts';
 
 export { loadPages, type Pages } from './http/pages.ts';
 export type { Check } from './http/readiness.ts';
+export { loadCustomPolicy } from './policy.ts';
 export type { TlsFiles } from './server.ts';
 
 export interface GatewayOptions {
@@ -46,6 +52,13 @@ export interface GatewayOptions {
   /** AUTH_JWT_SECRET or AUTH_JWKS_URL; with neither, development tokens. */
   readonly jwtSecret?: string;
   readonly jwksUrl?: string;
+  /** A token's `aud` and `iss`, where they are to be looked at: one of these. */
+  readonly audience?: readonly string[];
+  readonly issuer?: readonly string[];
+  /** Who may watch whom. Default `tenant`: everyone in the tenant. Or a policy of one's own (policy.ts). */
+  readonly watchPolicy?: 'tenant' | 'contacts' | 'claim' | CustomPolicy;
+  /** Shared by all gateways of an installation (secrecy.ts). Default: made up at each start. */
+  readonly secret?: string;
   /** Origins of browsers' pages beside this host's own: `https://app.example.com`, or `*`. */
   readonly allowedOrigins?: readonly string[];
   /** Of requests of one user, and of frames of one connection. Default 100 a second, 200 at once. */
@@ -58,6 +71,8 @@ export interface GatewayOptions {
   readonly historyOf?: 'self' | 'tenant';
   /** How long an answer waits for the log before it is 503, ms. Default 10,000. */
   readonly answerWithin_ms?: number;
+  /** Streams taken a second, twice as many at once. Default 2,000. */
+  readonly acceptRateMax?: number;
   /** Most streams at once. Default 250,000; fewer where file descriptors do not bear them (machine.ts). */
   readonly connectionsMax?: number;
   /** A connection is slow above the first, and closed (4408) above the second. Default 64 KiB and 8 MiB. */
@@ -90,6 +105,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { log, codecs, cache, store, logger, host = '127.0.0.1', port = 8080, rate = defaultRate } = options;
   const { name, headBytesMax } = loadUws();
   checkRate(rate);
+  useSecret(options.secret ?? clock.randomHex(32));
   const authenticator = createAuthenticator({ ...keysOf(options), loopback: checkHost(host, options) });
   const pages: Pages = typeof options.pages === 'string' ? await loadPages(options.pages) : (options.pages ?? new Map());
   const openApi = JSON.stringify(openApiDocument());
@@ -98,7 +114,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const outbox = await createOutbox({ log, codecs, logger });
   const reads = createReads({ cache, store, logger, partitionOf: (key) => outbox.partitionOf(key) });
   const devices = await createDevices({ outbox, log, codecs, logger });
-  const fanOut = await createFanOut({ log, codecs, logger, readPresences: reads.presences });
+  const { fanOut, policy } = await createPolicedFanOut(options, reads);
 
   const readiness = new Readiness({ ...ownChecks(options, outbox, fanOut), ...options.checks });
   const services: Services = {
@@ -109,7 +125,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     readiness,
     logger,
     answerWithin_ms: options.answerWithin_ms ?? 10_000,
-    historyOf: options.historyOf ?? 'self',
+    watching: createWatching(policy, options.historyOf ?? 'self'),
     drain: (over_ms) => server.streams.drain(over_ms),
     openApi: () => openApi,
     asyncApi: () => asyncApi,
@@ -126,6 +142,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       devices,
       fanOut,
       readiness,
+      admission: new Admission(options.acceptRateMax ?? ACCEPT_RATE_MAX),
       rate,
       connectionsMax: connectionsThatFit(options.connectionsMax, machineLimits(), logger),
       slowBytes: options.slowBytes ?? 64 * 1024,
@@ -168,9 +185,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
-const keysOf = ({ jwtSecret, jwksUrl }: GatewayOptions) => ({
+const keysOf = ({ jwtSecret, jwksUrl, audience, issuer }: GatewayOptions) => ({
   ...(jwtSecret === undefined ? {} : { jwtSecret }),
   ...(jwksUrl === undefined ? {} : { jwksUrl }),
+  ...(audience === undefined ? {} : { audience }),
+  ...(issuer === undefined ? {} : { issuer }),
 });
 
 /** Whether the host is loopback. Beyond it, without keys, anyone could be anyone. */

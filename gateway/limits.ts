@@ -39,11 +39,21 @@ export class Bucket {
 
   /** Takes one token. 0: taken; else how many ms until there is one. */
   take(rate: Rate, now: number): number {
-    this.#milliTokens = Math.min(rate.burst * 1000, this.#milliTokens + Math.max(0, now - this.#at) * rate.rate);
-    this.#at = now;
+    this.#fill(rate, now);
     if (this.#milliTokens < 1000) return Math.ceil((1000 - this.#milliTokens) / rate.rate);
     this.#milliTokens -= 1000;
     return 0;
+  }
+
+  /** How many there are. */
+  left(rate: Rate, now: number): number {
+    this.#fill(rate, now);
+    return this.#milliTokens / 1000;
+  }
+
+  #fill(rate: Rate, now: number): void {
+    this.#milliTokens = Math.min(rate.burst * 1000, this.#milliTokens + Math.max(0, now - this.#at) * rate.rate);
+    this.#at = now;
   }
 }
 

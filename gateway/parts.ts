@@ -10,6 +10,7 @@
  */
 import type { Signal, Source, State } from '../schemas/generated.ts';
 import type { OverrideView, Presence } from '../schemas/presence.ts';
+import type { Principal } from './auth.ts';
 
 /** A signal before the outbox gives it gateway_id and ordinal; what is left out is the schema's default. */
 export type SignalDraft = Pick<Signal, 'kind' | 'user_id'> & Partial<Omit<Signal, 'kind' | 'user_id' | 'gateway_id' | 'ordinal'>>;
@@ -44,6 +45,8 @@ export interface Connection {
   /** The key of the user whose token it bears. */
   readonly userKey: string;
   readonly tenant: string;
+  /** Of the token it bears now; undefined where a connection does not tell: it is then nobody's that is named or an admin. */
+  readonly principal?: Pick<Principal, 'scopes' | 'watch'>;
   readonly open: boolean;
   /** The socket holds more than it should (64 KB): hold back what can be held back, ask again at the next tick. */
   readonly slow: boolean;
@@ -106,6 +109,16 @@ export interface FanOut {
   /** Resolves when diffs and lists have been read up to now. For readyz. */
   readonly ready: Promise<void>;
   close(): Promise<void>;
+}
+
+/** What a policy needs beside (policed.ts). */
+export interface PolicableFanOut extends FanOut {
+  /** Whom this connection watches, themself apart, and whether it asked (or only its user's kept list has them). */
+  watches(connection: Connection): readonly { readonly key: string; readonly asked: boolean }[];
+  /** Sends a `snapshot` frame of these as they are given. */
+  tell(connection: Connection, presences: readonly Presence[]): void;
+  /** Begins and ends what the kept list of this user makes their connections watch. */
+  listChanged(userKey: string, added: readonly string[], removed: readonly string[]): void;
 }
 
 /** Who asks decides what is read: the user (and an admin of the tenant) the truth, others the public view. */

@@ -48,26 +48,27 @@ function confirmedForOthers(blob: PresenceBlob, progress: Progress | undefined):
   return Math.max(progress.stamp, msOf(blob.public.since));
 }
 
+/** A user of whom nothing is known, or nothing may be. */
+export const neverSeen = (user_id: string, fresh_at: string | null = null): Presence => ({
+  user_id,
+  state: 'offline',
+  source: 'inferred',
+  since: null,
+  last_seen: null,
+  fresh_at,
+  stale: false,
+  epoch: 0,
+  version: 0,
+  devices: 0,
+});
+
 /** What this viewer sees, as of now. */
 export function presenceOf(key: string, { blob, progress }: Found, viewer: Viewer, now: number): Presence {
   const own = viewer.admin || viewer.userKey === key;
   const fresh = own || blob === null ? confirmedAt(blob, progress) : confirmedForOthers(blob, progress);
   const fresh_at = timeOf(fresh);
   const { user_id } = parseUserKey(key);
-  if (blob === null) {
-    return {
-      user_id,
-      state: 'offline',
-      source: 'inferred',
-      since: null,
-      last_seen: null,
-      fresh_at,
-      stale: false,
-      epoch: 0,
-      version: 0,
-      devices: 0,
-    };
-  }
+  if (blob === null) return neverSeen(user_id, fresh_at);
   const seen: Presence = own ? blob : blob.public;
   const streaming = own ? blob.streaming : blob.public_streaming;
   return {

@@ -1,18 +1,27 @@
 /** Routes that read presence and its history. */
 import { clock } from '../../base/clock.ts';
+import type { HistoryEntry, Presence } from '../../schemas/presence.ts';
 import { DEFAULT_TENANT, userKey } from '../../schemas/user-key.ts';
 import type { Principal } from '../auth.ts';
+import { neverSeen } from '../presence-of.ts';
+import { traceForOthers } from '../secrecy.ts';
 import { historyQuery, presenceQuery, presenceQueryBody } from '../validation/requests.ts';
 import { history, presences } from '../validation/responses.ts';
 import { timeOf, windowOf } from '../validation/times.ts';
 import { Problem } from './problem.ts';
 import { route, type Services } from './route.ts';
 
-const read = async (principal: Principal, services: Services, userIds: readonly string[]) => {
-  const keys = principal.tenant === DEFAULT_TENANT ? userIds : userIds.map((id) => userKey(principal.tenant, id));
+/** Who may not be seen is not looked up: it takes as long whether they are there or not. */
+async function read(principal: Principal, services: Services, userIds: readonly string[]) {
+  const { reads, watching } = services;
+  const seen = userIds.filter((id) => watching.maySee(principal, id));
+  const keys = principal.tenant === DEFAULT_TENANT ? seen : seen.map((id) => userKey(principal.tenant, id));
   const viewer = { userKey: principal.userKey, admin: principal.scopes.has('presence:admin') };
-  return { status: 200, json: { presences: await services.reads.presences(keys, viewer) } };
-};
+  const read = await reads.presences(keys, viewer);
+  if (seen.length === userIds.length) return { status: 200, json: { presences: read } };
+  const known = new Map(seen.map((id, i) => [id, read[i] as Presence]));
+  return { status: 200, json: { presences: userIds.map((id) => known.get(id) ?? neverSeen(id)) } };
+}
 
 const getPresence = route({
   method: 'GET',
@@ -59,6 +68,9 @@ function decodeCursor(cursor: string, key: string): Bounds {
   return { key, from: from as number, to: to as number, cursor: inner };
 }
 
+const seenByOthers = (key: string, entries: readonly HistoryEntry[]): readonly HistoryEntry[] =>
+  entries.map((entry) => ({ ...entry, trace_id: traceForOthers(key, entry) }));
+
 const getHistory = route({
   method: 'GET',
   path: '/presence/history',
@@ -73,19 +85,18 @@ const getHistory = route({
   async handle({ principal, query, services }) {
     const userId = query.user_id ?? principal.userId;
     const own = userId === principal.userId;
-    const admin = principal.scopes.has('presence:admin');
     if (own && !principal.scopes.has('presence:read')) throw new Problem('forbidden', 'This needs the scope presence:read.');
-    if (!own && !admin && services.historyOf === 'self') {
-      throw new Problem('forbidden', "Another user's history needs the scope presence:admin.");
-    }
+    const view = services.watching.history(principal, userId);
+    if (view === 'forbidden') throw new Problem('forbidden', "Another user's history needs the scope presence:admin.");
     const key = userKey(principal.tenant, userId);
     const now = clock.now();
     const to = query.to === undefined ? now + 1 : (timeOf(query.to) as number);
     const from = query.from === undefined ? now - windowOf(query.window ?? '1h') : (timeOf(query.from) as number);
     const bounds = query.cursor === undefined ? { key, from, to } : decodeCursor(query.cursor, key);
-    const page = await services.store.history({ ...bounds, limit: query.limit, view: own || admin ? 'self' : 'others' });
+    if (view === 'never') return { status: 200, json: { entries: [], next: null } };
+    const page = await services.store.history({ ...bounds, limit: query.limit, view });
     const next = page.next === null ? null : encodeCursor({ key, from: bounds.from, to: bounds.to, cursor: page.next });
-    return { status: 200, json: { entries: page.entries, next } };
+    return { status: 200, json: { entries: view === 'self' ? page.entries : seenByOthers(key, page.entries), next } };
   },
 });
 

@@ -5,6 +5,7 @@ import type { PresenceStore } from '../../ports/presence-store.ts';
 import type { Principal, Scope } from '../auth.ts';
 import type { FanOut, Outbox, Reads } from '../parts.ts';
 import type { Trace } from '../trace.ts';
+import type { Watching } from '../watching.ts';
 import type { Reply } from './call.ts';
 import type { ProblemCode } from './problem.ts';
 import type { Readiness } from './readiness.ts';
@@ -19,8 +20,7 @@ export interface Services {
   readonly logger: Logger;
   /** How long an answer waits for the log before it is 503, ms. */
   readonly answerWithin_ms: number;
-  /** Who may read a user's history beside them and admins. */
-  readonly historyOf: 'self' | 'tenant';
+  readonly watching: Watching;
   /** Takes no more streams and tells those there to go; how many. */
   drain(over_ms: number): number;
   openApi(): string;

@@ -1,5 +1,6 @@
 /** The stream's upgrade: who may open one, judged before there is a WebSocket. */
 import { clock } from '../../base/clock.ts';
+import type { Admission } from '../admission.ts';
 import { type Authenticator, bearerOf, isBadToken, type Principal } from '../auth.ts';
 import { type Head, parseQuery, Responder, readHead } from '../http/call.ts';
 import type { Origins } from '../http/origins.ts';
@@ -15,6 +16,8 @@ export interface UpgradeOptions {
   readonly origins: Origins;
   readonly buckets: Buckets;
   readonly readiness: Readiness;
+  /** How fast streams are taken. Default: as fast as they come. */
+  readonly admission?: Admission;
   /** Whether one more stream may be opened. */
   readonly room: () => boolean;
 }
@@ -59,6 +62,7 @@ async function judge(options: UpgradeOptions, head: Head, protocols: string, ver
   }
   if (!options.origins.allows(head.origin, head.host))
     throw new Problem('forbidden', 'Pages of this origin are not in ALLOWED_ORIGINS.');
+  if (options.admission?.open === false) throw crowded(options.admission);
   const offered = protocols === '' ? [] : protocols.split(',').map((protocol) => protocol.trim());
   const principal = await verify(options.authenticator, tokenOf(head, offered));
   if (!principal.scopes.has('presence:read')) throw new Problem('forbidden', 'This needs the scope presence:read.');
@@ -75,8 +79,12 @@ async function judge(options: UpgradeOptions, head: Head, protocols: string, ver
     throw new Problem('draining', 'This gateway takes no more connections; go to another.', { headers: { 'retry-after': '1' } });
   }
   if (!options.room()) throw unavailable('This gateway holds as many connections as it may; go to another.', 5);
+  if (options.admission?.take() === false) throw crowded(options.admission);
   return principal;
 }
+
+const crowded = (admission: Admission): Problem =>
+  unavailable('More connections come than can be taken at once; come back a little later.', admission.refuse());
 
 /** In the Authorization header, as a second subprotocol, or as ?access_token=, in this order. */
 function tokenOf(head: Head, offered: readonly string[]): string | undefined {
