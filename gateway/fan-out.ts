@@ -209,8 +209,9 @@ class BroadcastFanOut implements PolicableFanOut {
   }
 
   watches(connection: Connection): readonly { readonly key: string; readonly asked: boolean }[] {
-    const watches = [...(this.#watchers.of(connection)?.watches ?? [])].filter(([key]) => key !== connection.userKey);
-    return watches.map(([key, { why }]) => ({ key, asked: (why & Why.asked) !== 0 }));
+    const watches = this.#watchers.of(connection)?.watches;
+    const keys = [...(watches?.keys() ?? [])].filter((key) => key !== connection.userKey);
+    return keys.map((key) => ({ key, asked: ((watches?.get(key)?.why ?? 0) & Why.asked) !== 0 }));
   }
 
   tell(connection: Connection, presences: readonly Presence[]): void {
