@@ -44,6 +44,13 @@ module.exports = {
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     {
+      name: 'client-alone',
+      comment: 'The client library runs in browsers and on its own: no package, nothing of Node, and of ours only types.',
+      severity: 'error',
+      from: { path: '^client/', pathNot: [tests, '^client/conformance/'] },
+      to: { pathNot: '^client/', dependencyTypesNot: ['type-only'] },
+    },
+    {
       name: 'pure-packages',
       comment: 'processors/ and topology/ import rxjs alone of all packages, so that they load in milliseconds and run anywhere.',
       severity: 'error',
@@ -82,7 +89,7 @@ module.exports = {
       name: 'declared-packages',
       comment: 'Every package that is imported stands in package.json; those of devDependencies only in tests and tools.',
       severity: 'error',
-      from: { pathNot: [tests, '^(test|bench|scripts)/', '^vitest\\.config\\.ts$'] },
+      from: { pathNot: [tests, '^(test|bench|scripts)/', '^client/conformance/', '^vitest\\.config\\.ts$'] },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown', 'unknown'] },
     },
     {
