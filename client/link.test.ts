@@ -240,15 +240,22 @@ describe('Half-open connections', () => {
     expect(sockets.length).toBe(1);
   });
 
-  test('a page that is shown again asks at once, and once a second at most', async () => {
+  test('a page that is shown again asks at once, once a second at most, and has less patience', async () => {
     const document = Object.assign(new EventTarget(), { visibilityState: 'visible' });
     const { client, sockets, clock } = await connected({ host: { document } });
     await clock.advance(5_000);
     for (let i = 0; i < 5; i += 1) document.dispatchEvent(new Event('visibilitychange'));
     expect(sockets[0]!.probes()).toBe(1);
+    sockets[0]!.say(snapshot());
+    await clock.advance(5_000);
+    expect(sockets.length).toBe(1);
+    document.dispatchEvent(new Event('visibilitychange'));
+    await clock.advance(4_100);
+    expect([sockets[0]!.endedWith, sockets.length]).toEqual([4000, 2]);
+    sockets[1]!.welcome();
     client.close();
     document.dispatchEvent(new Event('visibilitychange'));
-    expect([sockets.length, clock.timers]).toEqual([1, 0]);
+    expect([sockets.length, clock.timers]).toEqual([2, 0]);
   });
 });
 

@@ -26,6 +26,8 @@ export interface PulseOptions {
 const LATE_MS = 1_000;
 /** Looks at a page that is shown again may come in bursts. */
 const CHECK_MS_MIN = 1_000;
+/** Where something tells that the network has changed, this is patience enough. */
+const CHECK_PATIENCE_MS = 4_000;
 
 export class Pulse {
   readonly #options: PulseOptions;
@@ -58,7 +60,8 @@ export class Pulse {
 
   /** Asks at once: something tells that the connection may have broken. */
   check(): void {
-    if (this.#options.clock.now() - this.#probed >= CHECK_MS_MIN) this.#probe();
+    const { clock, patience_ms } = this.#options;
+    if (clock.now() - this.#probed >= CHECK_MS_MIN) this.#probe(Math.min(patience_ms, CHECK_PATIENCE_MS));
   }
 
   #quiet(): void {
@@ -70,8 +73,8 @@ export class Pulse {
     });
   }
 
-  #probe(): void {
-    const { clock, patience_ms, probe, dead } = this.#options;
+  #probe(patience_ms = this.#options.patience_ms): void {
+    const { clock, probe, dead } = this.#options;
     this.#probing = true;
     this.#probed = clock.now();
     const due = this.#probed + patience_ms;

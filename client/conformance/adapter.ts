@@ -1,4 +1,4 @@
-/** Our own client as the conformance suite speaks to it; an example for other languages. `npx tsx client/conformance/adapter.ts` */
+/** Our own client as the conformance suite speaks to it: an example for those who write one in another language. */
 import { createInterface } from 'node:readline';
 import { WebSocket } from 'ws';
 import { createPresenceClient, type DeviceState, type PresenceClient } from '../index.ts';

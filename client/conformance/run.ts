@@ -1,6 +1,7 @@
 /**
  * `npx tsx client/conformance/run.ts --command 'node my-client.js'`: plays the scenarios against a client of any language, and
- * says which it passes. README.md says what the client must understand and say. Exit codes: 0 all passed, 1 not all, 2 wrong usage.
+ * says which it passes.
+ * README.md says what the client must understand and say. Exit codes: 0 all passed, 1 not all, 2 wrong usage.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
