@@ -20,6 +20,8 @@ const files: Readonly<Record<SchemaName, string>> = {
   Diff: 'diff.avsc',
   Interest: 'interest.avsc',
   Delivery: 'delivery.avsc',
+  Route: 'route.avsc',
+  RoutedDelivery: 'routed-delivery.avsc',
 };
 
 export const schemaNames = Object.keys(files) as readonly SchemaName[];

@@ -25,6 +25,8 @@ const codecOf = (codecs: Codecs, name: SchemaName) =>
     Diff: codecs.diff,
     Interest: codecs.interest,
     Delivery: codecs.delivery,
+    Route: codecs.route,
+    RoutedDelivery: codecs.routedDelivery,
   })[name] as { encode(value: unknown): Buffer; decode(bytes: Buffer): unknown };
 
 function codeOf(act: () => unknown): string {

@@ -12,7 +12,7 @@ import { hasCode, PresenceError } from '../base/errors.ts';
 import { gauge } from '../base/metrics.ts';
 import type { SchemaRegistry } from '../ports/schema-registry.ts';
 import { avroType, readSchema, type SchemaName, schemaNames } from './avsc.ts';
-import type { Delivery, Diff, Interest, PartitionState, Signal, UserState } from './generated.ts';
+import type { Delivery, Diff, Interest, PartitionState, Route, RoutedDelivery, Signal, UserState } from './generated.ts';
 import { checkSignal } from './signal.ts';
 import { SignalReader } from './signal-reader.ts';
 import { subjects } from './topics.ts';
@@ -34,6 +34,8 @@ export interface Codecs {
   readonly diff: ValueCodec<Diff>;
   readonly interest: ValueCodec<Interest>;
   readonly delivery: ValueCodec<Delivery>;
+  readonly route: ValueCodec<Route>;
+  readonly routedDelivery: ValueCodec<RoutedDelivery>;
   /**
    * Fetches the schemas of ids not met before. undefined (nothing to wait for) when all are known, which
    * is nearly always: `const wait = codecs.prepare(values); if (wait) await wait;`. An id that the registry does
@@ -48,7 +50,7 @@ export interface CodecOptions {
   readonly schemas?: Partial<Readonly<Record<SchemaName, object>>>;
 }
 
-/** Registers the six schemas (rejects with SCHEMA_REFUSED or LOG_UNAVAILABLE) and builds their codecs. */
+/** Registers the schemas (rejects with SCHEMA_REFUSED or LOG_UNAVAILABLE) and builds their codecs. */
 export async function createCodecs(options: CodecOptions): Promise<Codecs> {
   const writers = new WriterSchemas(options.registry);
   const ids = new Map<SchemaName, number>();
@@ -69,6 +71,8 @@ export async function createCodecs(options: CodecOptions): Promise<Codecs> {
     diff: codec<Diff>('Diff'),
     interest: codec<Interest>('Interest'),
     delivery: codec<Delivery>('Delivery'),
+    route: codec<Route>('Route'),
+    routedDelivery: codec<RoutedDelivery>('RoutedDelivery'),
     prepare: (values) => writers.prepare(values),
   };
 }

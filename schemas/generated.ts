@@ -106,6 +106,62 @@ export interface PartitionState {
   repeated: number;
 }
 
+/** A user who is wanted, or asked about again. */
+export interface RouteAdd {
+  /** The user's key. */
+  user_id: string;
+  /** Answer only what changed from this offset of presence.diffs on; null: the present state. */
+  since: number | null;
+}
+
+/** Which users of one partition a gateway wants to be told of (key = gateway_id, written to the partition of the users). With nothing added, removed or begun anew it is a mark of life. */
+export interface Route {
+  gateway_id: string;
+  /** Counts the gateway's records in this partition from 1. A mark of life bears the last one given. */
+  number: number;
+  /** The routes begin with this record: those before it are void. */
+  anew: boolean;
+  /** false: more records follow before all routes are said; until then no position is told. */
+  whole: boolean;
+  add: RouteAdd[];
+  /** Users who are wanted no more. Applied before `add`. */
+  remove: string[];
+}
+
+export const routedDeliveryKindSymbols = ['told', 'reroute'] as const;
+export type RoutedDeliveryKind = (typeof routedDeliveryKindSymbols)[number];
+
+/** What is told of one user. */
+export interface Told {
+  diff: Diff;
+  /** The diff's offset in presence.diffs; -1: it stands for a record of presence.state, and tells of no change. */
+  position: number;
+  /** The broker's stamp on it. */
+  stamp: number;
+  /** null: it is told as it comes. Else the answer to an added route: the `since` of that route, -1 where it had none. */
+  asked: number | null;
+  /** In an answer: the state as of the `since` asked for; null where that is not known (any more): this is then the newest state, and no more. */
+  from: State | null;
+  /** The user is flapping, and this was not told to watchers: only that there is something to be told. */
+  withheld: boolean;
+}
+
+/** What the fan-out topology says to one gateway of the users of one partition (key = gateway_id#routed, in the gateway's partition, beside its control records). At least once; repeats are harmless. */
+export interface RoutedDelivery {
+  /** told: what the gateway's routes bring. reroute: say anew which users are wanted. */
+  kind: RoutedDeliveryKind;
+  gateway_id: string;
+  /** Of the watched users. */
+  partition: number;
+  /** The newest epoch known of the partition. */
+  epoch: number;
+  /** Every diff below this offset of the partition of presence.diffs that the routes ask for has been told, or is withheld. null: not known now. */
+  position: number | null;
+  /** The gateway's route records up to this number have been answered. 0: says nothing of that. */
+  answered: number;
+  told: Told[];
+}
+
 export const signalKindSymbols = ['hello', 'heartbeat', 'goodbye', 'silence', 'override_set', 'override_cleared', 'marker', 'tick', 'cut'] as const;
 export type SignalKind = (typeof signalKindSymbols)[number];
 

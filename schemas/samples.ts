@@ -1,6 +1,6 @@
 /** Values of every schema, every branch of every union among them: for tests, and kept as bytes with each release. */
 import type { SchemaName } from './avsc.ts';
-import type { Delivery, Device, Diff, Interest, PartitionState, Signal, UserState } from './generated.ts';
+import type { Delivery, Device, Diff, Interest, PartitionState, Route, RoutedDelivery, Signal, UserState } from './generated.ts';
 import { signal } from './signal.ts';
 
 const at = 1_767_225_600_000; // 2026-01-01
@@ -202,6 +202,30 @@ const deliveries: readonly Delivery[] = [
   { kind: 'restate', gateway_id: 'g1', user_id: null, device_id: null, connection_id: null, partition: 7 },
 ];
 
+const [ada, other] = diffs as readonly [Diff, Diff];
+const routed: readonly RoutedDelivery[] = [
+  { kind: 'reroute', gateway_id: 'g1', partition: 7, epoch: 0, position: null, answered: 0, told: [] },
+  {
+    kind: 'told',
+    gateway_id: 'g1',
+    partition: 7,
+    epoch: 1_767_225_600,
+    position: 9_000_000_000,
+    answered: 3,
+    told: [
+      { diff: ada, position: 17, stamp: at, asked: null, from: null, withheld: false },
+      { diff: other, position: -1, stamp: at, asked: -1, from: null, withheld: true },
+      { diff: ada, position: 17, stamp: at, asked: 12, from: 'away', withheld: false },
+    ],
+  },
+];
+
+const routes: readonly Route[] = [
+  { gateway_id: 'g1', number: 1, anew: true, whole: true, add: [{ user_id: 'ada', since: null }], remove: [] },
+  { gateway_id: 'g1', number: 2, anew: false, whole: true, add: [{ user_id: 'acme/bob', since: 7 }], remove: ['ada'] },
+  { gateway_id: 'g1', number: 2, anew: false, whole: true, add: [], remove: [] },
+];
+
 export const sampleValues = {
   Signal: signals,
   UserState: states,
@@ -209,4 +233,6 @@ export const sampleValues = {
   Diff: diffs,
   Interest: interests,
   Delivery: deliveries,
+  Route: routes,
+  RoutedDelivery: routed,
 } satisfies Readonly<Record<SchemaName, readonly unknown[]>>;

@@ -17,7 +17,12 @@ export const subjects = {
   Diff: 'presence.diffs-value',
   Interest: 'presence.interest-value',
   Delivery: 'presence.deliveries-value',
+  Route: 'presence.routes-value',
+  RoutedDelivery: 'presence.deliveries-routed-value',
 } as const;
 
 /** The key of a partition's own record in presence.state: `#` cannot stand in a user's key. */
 export const partitionKey = (partition: number): string => `#${partition}`;
+
+/** The key of a routed delivery: readers of control records, whose key is the gateway's id, pass by it without decoding. */
+export const routedKey = (gatewayId: string): string => `${gatewayId}#routed`;
