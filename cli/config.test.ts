@@ -129,7 +129,7 @@ describe('settings', () => {
       'OPS_PORT is PORT: leave it out, or choose another',
     ],
     ['no connections', { env: { CONNECTIONS_MAX: '0' } }, 'CONNECTIONS_MAX must be a whole number from 1 to 10000000 ("0")'],
-    ['a fan-out to come', { env: { FANOUT: 'routed' } }, 'FANOUT must be one of broadcast ("routed")'],
+    ['another fan-out', { env: { FANOUT: 'sent' } }, 'FANOUT must be one of broadcast, routed ("sent")'],
   ])('%s is an error that names it', (_, raw, message) => {
     expect(faultsOf(raw)).toBe(message);
   });

@@ -327,10 +327,10 @@ export const optionTable = {
   fanout: {
     flag: 'fanout',
     env: 'FANOUT',
-    value: 'broadcast',
-    help: 'How diffs reach gateways: every gateway reads all.',
+    value: 'broadcast|routed',
+    help: 'How diffs reach gateways: each reads all, or is sent those of whom it has watchers. The same for gateways and topology.',
     defaultText: 'broadcast',
-    schema: oneOf(['broadcast']).default('broadcast'),
+    schema: oneOf(['broadcast', 'routed']).default('broadcast'),
   },
   topologyUrls: {
     flag: 'topology-urls',

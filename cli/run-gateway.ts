@@ -36,6 +36,7 @@ export async function startGateway(role: GatewayRole): Promise<Gateway> {
     acceptRateMax: settings.acceptRate,
     watchPolicy: await policyOf(settings),
     ...secretOf(settings),
+    fanOut: settings.fanout,
     pages,
     checks: checksOf(role.probes),
     ...(settings.connectionsMax === undefined ? {} : { connectionsMax: settings.connectionsMax }),
@@ -63,7 +64,7 @@ function secretOf({ gatewaySecret, authJwtSecret, databaseUrl }: Settings): { re
 
 /** The gateway names log, cache and database itself. */
 function checksOf(probes: GatewayRole['probes']): Record<string, Check> {
-  const others = [...probes].filter(([part]) => part === 'topology' || part === 'sinks');
+  const others = [...probes].filter(([part]) => part === 'topology' || part === 'fan-out' || part === 'sinks');
   return Object.fromEntries(
     others.map(([part, problem]) => {
       const probe = async (): Promise<void> => {

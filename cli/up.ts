@@ -19,6 +19,7 @@ import { type OpsServer, startOpsServer } from './ops-server.ts';
 import { ownPages } from './pages.ts';
 import { type Database, instanceName, type LogParts, openLog, startCache, startDatabase, startLog } from './parts.ts';
 import { readyText } from './ready-text.ts';
+import { runFanOut } from './run-fan-out.ts';
 import { startGateway } from './run-gateway.ts';
 import { runSinks } from './run-sinks.ts';
 import { runPresence } from './run-topology.ts';
@@ -95,6 +96,11 @@ async function start(starting: Starting, ops: OpsServer, print: (text: string) =
     watched.runner = runner;
     closers.add('topology', () => runner.close());
     probes.set('topology', async () => runner.problem);
+    if (settings.fanout === 'routed') {
+      const fanOut = await untilThere('fan-out', () => runFanOut(settings, parts, logger), waiting);
+      closers.add('fan-out', () => fanOut.close());
+      probes.set('fan-out', async () => fanOut.problem);
+    }
   }
   if (roles.includes('sinks')) {
     const sinks = runSinks(parts, stores(parts), logger);

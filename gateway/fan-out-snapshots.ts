@@ -14,20 +14,22 @@
  * **Limits.** `BEHIND_MAX` entries wait to be corrected; beyond it they stay marked stale until their next diff. While
  * nothing can be read, `SNAPSHOTS_WAITING_MAX` snapshots of one connection wait; more are refused (STORE_UNAVAILABLE).
  */
-import { clock, sleep } from '../base/clock.ts';
+import { clock, sleep, type Timer } from '../base/clock.ts';
 import { PresenceError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { counter, gauge } from '../base/metrics.ts';
-import { partitionOf } from '../base/murmur2.ts';
 import type { Presence } from '../schemas/presence.ts';
+import type { Known } from './feed.ts';
 import type { Reads } from './parts.ts';
-import { newer, type RecentDiffs } from './recent-diffs.ts';
+import { newer } from './recent-diffs.ts';
 import type { Watcher } from './watchers.ts';
 
 export const BEHIND_MAX = 100_000;
 /** Of one connection: asked for and not sent yet. */
 export const SNAPSHOTS_WAITING_MAX = 50;
 const AHEAD_MS = 500;
+/** A snapshot waits so long for the answers to routes; after that it comes from the cache alone, marked stale, and again later. */
+const KNOWN_MS = 2_000;
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 1_000;
 
@@ -37,7 +39,7 @@ const behindGauge = gauge('presence_gateway_snapshots_behind', 'Snapshot entries
 
 export interface SnapshotOptions {
   readonly readPresences: Reads['presences'];
-  readonly recents: RecentDiffs;
+  readonly feed: Known & { known(keys: readonly string[]): Promise<void> | undefined };
   readonly logger: Logger;
   /** Right before a frame: sends the diffs that wait for the end of the turn, so that the cursor does not pass them. */
   readonly flush: () => void;
@@ -62,14 +64,23 @@ export class Snapshots {
     watcher.pending += 1;
     this.#waits(1);
     let read: readonly Presence[] | null = null;
+    const known = this.#options.feed.known(keys);
+    let late = false;
     try {
       read = await this.#readUntilDone(watcher, keys);
-      if (read !== null) await this.#waitForDiffs(watcher, keys, read);
+      late = known !== undefined && !(await settlesWithin(known, KNOWN_MS));
+      if (read !== null && !late) await this.#waitForDiffs(watcher, keys, read);
     } finally {
-      watcher.pending -= 1;
       this.#waits(-1);
+      // Until what is newest is known, no cursor of this connection is exact.
+      if (late) void known?.then(() => this.#settled(watcher));
+      else this.#settled(watcher);
     }
     if (read !== null && !watcher.gone) this.#tell(watcher, keys, read);
+  }
+
+  #settled(watcher: Watcher): void {
+    watcher.pending -= 1;
   }
 
   #waits(more: number): void {
@@ -181,7 +192,7 @@ export class Snapshots {
   /** The newest of: what was read, the newest diff held, what this connection was sent already. */
   #overlay(watcher: Watcher, key: string, cached: Presence): Presence {
     const view = watcher.view(key);
-    const recent = this.#options.recents.newest(key, view) ?? watcher.held.get(key);
+    const recent = this.#options.feed.newest(key, view) ?? watcher.held.get(key);
     let presence = cached;
     if (recent !== undefined && newer(recent.sent(view), presence)) {
       const { to: state, source, at } = recent.diff;
@@ -193,21 +204,12 @@ export class Snapshots {
     return { ...presence, state: sent.state, ...versionOf(sent) };
   }
 
-  /** The cache may lack changes that no held diff tells of. */
   #isBehind(watcher: Watcher, key: string, cached: Presence): boolean {
-    const { recents } = this.#options;
-    if (recents.newest(key, watcher.view(key)) !== undefined) return false;
-    const fresh = cached.fresh_at === null ? Number.NEGATIVE_INFINITY : Date.parse(cached.fresh_at);
-    return fresh < recents.heldSince(partitionOf(key, recents.partitions));
+    return this.#options.feed.isBehind(key, watcher.view(key), cached);
   }
 
-  /** The state began within the time of which all diffs read are held, and its diff is not among them: not read yet. */
   #isAhead(watcher: Watcher, key: string, cached: Presence): boolean {
-    const { recents } = this.#options;
-    if (cached.since === null) return false;
-    if (Date.parse(cached.since) < recents.windowSince(partitionOf(key, recents.partitions))) return false;
-    const newest = recents.newest(key, watcher.view(key));
-    return newest === undefined || newer(cached, newest.sent(watcher.view(key)));
+    return this.#options.feed.isAhead(key, watcher.view(key), cached);
   }
 
   #remember(watcher: Watcher, key: string, stale: boolean): void {
@@ -228,3 +230,14 @@ export class Snapshots {
 }
 
 const versionOf = ({ epoch, version }: { readonly epoch: number; readonly version: number }) => ({ epoch, version });
+
+/** Whether it settles in time. */
+async function settlesWithin(work: Promise<void>, ms: number): Promise<boolean> {
+  let timer: Timer | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = clock.setTimeout(() => resolve(false), ms);
+  });
+  const settled = await Promise.race([work.then(() => true), late]);
+  clock.clearTimeout(timer);
+  return settled;
+}

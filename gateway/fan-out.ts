@@ -1,45 +1,42 @@
 /**
- * Fan-out, broadcast mode: every gateway reads all diffs and pushes those that its connections watch.
+ * Fan-out: what comes by the feed (feed.ts), in either mode, is pushed to the connections that watch it.
  *
  * **Model.** A watcher is a connection; it watches its own user (their truth), the user's kept list, and what it asked for.
  * A snapshot begins each watch (fan-out-snapshots.ts). Then each diff newer by (epoch, version) than what this
- * connection was last sent of the user goes into the frame of this turn: all batches that Kafka gave in one turn are
+ * connection was last sent of the user goes into the frame of this turn: all batches that came in one turn are
  * one frame a connection. `from` is what the connection was last sent; a diff that ends there is not sent. A slow
  * reader keeps the newest diff of each user (watchers.ts), and gets it when its socket has room.
  *
- * A cursor in each frame says up to where the diffs were told. A resume finds, in the diffs of the last minutes, each user
- * that changed since, and tells them once. Connections that are told nothing get an empty frame with a fresh cursor
+ * A cursor in each frame says up to where the diffs were told, and what was last sent of whom something is withheld. A resume
+ * is told by the feed who changed since, and tells them once. Connections that are told nothing get an empty frame with a fresh cursor
  * once a minute, so that five minutes count from the disconnect and not from the last change.
  *
  * **Limits.** 10,000 users asked for a connection (BAD_INPUT), 10,000 a kept list; recent diffs, kept lists and entries to be
  * corrected as their files say. Batches wait for the frames before them, so nothing piles up here.
  */
-import { clock, sleep, type Timer, turn } from '../base/clock.ts';
+import { clock, type Timer, turn } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { counter, histogram } from '../base/metrics.ts';
-import { partitionOf } from '../base/murmur2.ts';
-import type { Follower, Log } from '../ports/log.ts';
+import type { Log } from '../ports/log.ts';
 import type { Codecs } from '../schemas/codec.ts';
 import type { Presence } from '../schemas/presence.ts';
-import { topicNames } from '../schemas/topics.ts';
-import { decodeCursor, encodeCursor } from './cursor.ts';
+import { type Cursor, decodeCursor, encodeCursor } from './cursor.ts';
 import { badInput } from './devices-speaker.ts';
-import { followDiffs } from './fan-out-diffs.ts';
+import { createBroadcastFeed } from './fan-out-broadcast.ts';
+import { createRoutedFeed } from './fan-out-routed.ts';
 import { Snapshots } from './fan-out-snapshots.ts';
+import type { Changed, Feed, FeedSink } from './feed.ts';
 import { createInterest, type InterestTable, WATCHED_MAX } from './interest.ts';
 import type { Connection, ListChange, PolicableFanOut, Reads } from './parts.ts';
-import { type Recent, RecentDiffs } from './recent-diffs.ts';
+import { type Recent, type Sent, sees } from './recent-diffs.ts';
 import { type Watcher, Watchers, Why } from './watchers.ts';
 
-/** contract.md: a cursor resumes within 5 minutes of the disconnect. */
-export const RESUME_WITHIN_MS = 300_000;
 /** A connection told nothing for this long gets a fresh cursor. */
 export const CURSOR_EVERY_MS = 60_000;
-const KEEP_MS = RESUME_WITHIN_MS + CURSOR_EVERY_MS + 10_000;
 /** How often slow readers are asked whether they have room. */
 const TICK_MS = 100;
-/** How long a resume waits for diffs that another gateway has told already. */
-const CATCH_UP_MS = 1_000;
+
+export type FanOutMode = 'broadcast' | 'routed';
 
 export interface FanOutOptions {
   readonly log: Log;
@@ -55,6 +52,10 @@ export interface FanOutOptions {
   readonly maySee?: (connection: Connection, key: string) => boolean;
   /** A kept list has changed; its watchers know. */
   readonly onListChange?: (watcher: string, added: readonly string[], removed: readonly string[]) => void;
+  /** How diffs come. Default broadcast. */
+  readonly mode?: FanOutMode;
+  /** This gateway's, new at each start; routed mode needs it. Default a random one. */
+  readonly gatewayId?: string;
   /** Wall clock, ms; for tests. */
   readonly now?: () => number;
 }
@@ -70,11 +71,7 @@ const freshness = histogram(
 
 /** Rejects with LOG_UNAVAILABLE (retriable) when the log cannot be reached at start; `ready` says when all was read. */
 export async function createFanOut(options: FanOutOptions): Promise<PolicableFanOut> {
-  const now = options.now ?? clock.now;
-  const partitions = await options.log.partitions(topicNames.diffs);
-  const max = options.recentDiffsMax;
-  const recents = new RecentDiffs({ partitions, keep_ms: KEEP_MS, now, ...(max === undefined ? {} : { max }) });
-  const fanOut = new BroadcastFanOut(options, recents, now);
+  const fanOut = new WatchedFanOut(options);
   const { log, codecs, logger, interestEntriesMax } = options;
   const interest = await createInterest({
     log,
@@ -86,27 +83,20 @@ export async function createFanOut(options: FanOutOptions): Promise<PolicableFan
     },
     ...(interestEntriesMax === undefined ? {} : { entriesMax: interestEntriesMax }),
   });
-  const diffs = await followDiffs({
-    log,
-    codecs,
-    logger,
-    recents,
-    since: now() - KEEP_MS,
-    onDiffs: (items) => fanOut.diffs(items),
-  });
-  fanOut.start(interest, diffs);
+  const createFeed = options.mode === 'routed' ? createRoutedFeed : createBroadcastFeed;
+  fanOut.start(interest, await createFeed(options, fanOut.now, fanOut));
   return fanOut;
 }
 
-class BroadcastFanOut implements PolicableFanOut {
+class WatchedFanOut implements PolicableFanOut, FeedSink {
   readonly #logger: Logger;
-  readonly #now: () => number;
-  readonly #recents: RecentDiffs;
+  readonly now: () => number;
+  readonly #options: FanOutOptions;
   readonly #maySee: (connection: Connection, key: string) => boolean;
-  readonly #watchers = new Watchers();
-  readonly #snapshots: Snapshots;
+  readonly #watchers = new Watchers((key, isWatched) => this.#feed.watched(key, isWatched));
   #interest: InterestTable | null = null;
-  #diffs: Follower | null = null;
+  #theFeed: Feed | null = null;
+  #theSnapshots: Snapshots | null = null;
   #ready: Promise<void> = Promise.resolve();
   /** Diffs read in this turn. */
   #queue: Recent[] = [];
@@ -116,22 +106,31 @@ class BroadcastFanOut implements PolicableFanOut {
   #cursor: { readonly text: string; readonly incomplete: string; readonly at: number } | null = null;
   #timers: Timer[] = [];
 
-  constructor(options: FanOutOptions, recents: RecentDiffs, now: () => number) {
+  constructor(options: FanOutOptions) {
+    this.#options = options;
     this.#logger = options.logger;
-    this.#now = now;
-    this.#recents = recents;
+    this.now = options.now ?? clock.now;
     this.#maySee = options.maySee ?? (() => true);
-    const { readPresences, logger } = options;
-    const send = (watcher: Watcher, presences: readonly Presence[]) =>
-      this.#frame(watcher, 'snapshot', `"presences":${JSON.stringify(presences)}`);
-    this.#snapshots = new Snapshots({ readPresences, logger, recents, flush: () => this.#flush(), send });
   }
 
-  start(interest: InterestTable, diffs: Follower): void {
+  start(interest: InterestTable, feed: Feed): void {
+    const { readPresences, logger } = this.#options;
+    const send = (watcher: Watcher, presences: readonly Presence[]) =>
+      this.#frame(watcher, 'snapshot', `"presences":${JSON.stringify(presences)}`);
     this.#interest = interest;
-    this.#diffs = diffs;
-    this.#ready = Promise.all([interest.ready, diffs.caughtUp]).then(() => {});
+    this.#theFeed = feed;
+    this.#theSnapshots = new Snapshots({ readPresences, logger, feed, flush: () => this.#flush(), send });
+    this.#ready = Promise.all([interest.ready, feed.ready]).then(() => {});
     this.#timers = [clock.setInterval(() => this.#releaseSlow(), TICK_MS), clock.setInterval(() => this.#everySecond(), 1_000)];
+  }
+
+  /** Nobody comes before the start. */
+  get #feed(): Feed {
+    return this.#theFeed as Feed;
+  }
+
+  get #snapshots(): Snapshots {
+    return this.#theSnapshots as Snapshots;
   }
 
   get ready(): Promise<void> {
@@ -139,7 +138,7 @@ class BroadcastFanOut implements PolicableFanOut {
   }
 
   async attach(connection: Connection): Promise<void> {
-    const watcher = this.#watchers.attach(connection, this.#now());
+    const watcher = this.#watchers.attach(connection, this.now());
     watcher.pending += 1; // until its first snapshot no cursor is complete
     const keys = new Set([connection.userKey]);
     try {
@@ -183,21 +182,32 @@ class BroadcastFanOut implements PolicableFanOut {
     const fresh = new Set(keys.filter((key) => !watcher.watches.has(key)));
     const asked = this.#ask(watcher, keys);
     watcher.pending += 1; // these are watched, and not told of yet
+    let unsaid: readonly string[] | null = null;
     try {
       await this.#ready;
-      await this.#catchUp(cursor.positions);
+      const options = {
+        viewOf: (key: string) => watcher.view(key),
+        tell: (changed: Changed) => this.#resumeOne(watcher, changed),
+      };
+      unsaid = await this.#feed.resume(
+        cursor,
+        asked.filter((key) => fresh.has(key)),
+        options,
+      );
     } finally {
       watcher.pending -= 1;
     }
     if (watcher.gone) return;
-    if (!this.#resumable(cursor)) {
+    if (unsaid === null) {
       resumes.inc({ answer: 'snapshot' });
       return this.#snapshots.send(watcher, asked);
     }
-    resumes.inc({ answer: 'diffs' });
-    this.#flush();
-    for (const key of asked) if (fresh.has(key)) this.#resumeOne(watcher, key, cursor.positions);
-    this.#sendDiffs(watcher);
+    if (unsaid.length < fresh.size || fresh.size === 0) {
+      resumes.inc({ answer: 'diffs' });
+      this.#flush();
+      this.#sendDiffs(watcher);
+    } else resumes.inc({ answer: 'snapshot' });
+    if (unsaid.length > 0) await this.#snapshots.send(watcher, unsaid);
   }
 
   detach(connection: Connection): void {
@@ -231,7 +241,7 @@ class BroadcastFanOut implements PolicableFanOut {
 
   async close(): Promise<void> {
     for (const timer of this.#timers) clock.clearInterval(timer);
-    await this.#diffs?.close();
+    await this.#theFeed?.close();
     await this.#interest?.close();
   }
 
@@ -259,6 +269,15 @@ class BroadcastFanOut implements PolicableFanOut {
     return this.#flushing;
   }
 
+  wasSent(recent: Recent, from: Sent['state']): void {
+    const key = recent.diff.user_id;
+    for (const watcher of this.#watchers.watching(key) ?? []) {
+      const watch = watcher.watches.get(key);
+      if (watch?.sent?.state === null && sees(recent.diff.audience, watcher.view(key)))
+        watch.sent = { ...watch.sent, state: from };
+    }
+  }
+
   /** Counts against the limit and registers; nothing changes where it is refused. The keys, each once. */
   #ask(watcher: Watcher, keys: readonly string[]): readonly string[] {
     const asked = [...new Set(keys)];
@@ -270,29 +289,14 @@ class BroadcastFanOut implements PolicableFanOut {
     return asked;
   }
 
-  #resumable(cursor: ReturnType<typeof decodeCursor>): boolean {
-    const { epoch } = this.#recents;
-    if (cursor.incomplete || cursor.positions.length !== this.#recents.partitions) return false;
-    if (this.#now() - cursor.at > KEEP_MS) return false;
-    // Another lineage: offsets and versions of before say nothing. 0: no diff was seen.
-    if (cursor.epoch !== epoch && cursor.epoch !== 0 && epoch !== 0) return false;
-    return this.#recents.covers(cursor.positions);
-  }
-
-  async #catchUp(positions: readonly number[]): Promise<void> {
-    const until = clock.monotonic() + CATCH_UP_MS;
-    while (!this.#recents.reached(positions) && clock.monotonic() < until) await sleep(10);
-  }
-
-  #resumeOne(watcher: Watcher, key: string, positions: readonly number[]): void {
+  #resumeOne(watcher: Watcher, { key, sent, last }: Changed): void {
     const watch = watcher.watches.get(key);
     // Unsubscribed meanwhile, or a snapshot began it after all.
     if (watch === undefined || watch.sent !== null) return;
-    const view = watcher.view(key);
-    const position = positions[partitionOf(key, this.#recents.partitions)] as number;
-    const changes = this.#recents.since(key, view, position);
-    watch.sent = { epoch: -1, version: -1, state: changes?.first.diff.from ?? null };
-    if (changes !== null) watcher.offer(key, changes.last);
+    // What waits for the end of the turn came before.
+    this.#flush();
+    watch.sent = sent;
+    if (last !== null) watcher.offer(key, last);
   }
 
   #flush(): void {
@@ -300,7 +304,7 @@ class BroadcastFanOut implements PolicableFanOut {
     if (queue.length === 0) return;
     this.#queue = [];
     const touched = new Set<Watcher>();
-    const now = this.#now();
+    const now = this.now();
     for (const item of queue) {
       const key = item.diff.user_id;
       let first = true;
@@ -326,14 +330,14 @@ class BroadcastFanOut implements PolicableFanOut {
   }
 
   #everySecond(): void {
-    this.#recents.expire();
+    this.#feed.everySecond();
     this.#flush(); // a cursor must not pass what waits for the end of this turn
     this.#snapshots
       .reconcile()
       .catch((error: unknown) => this.#logger.error({ err: error }, 'Snapshots could not be corrected.'));
-    const before = this.#now() - CURSOR_EVERY_MS;
+    const before = this.now() - CURSOR_EVERY_MS;
     for (const watcher of this.#watchers.all) {
-      if (watcher.framedAt < before && watcher.complete && !watcher.connection.slow) this.#sendDiffs(watcher);
+      if (watcher.framedAt < before && watcher.pending === 0 && !watcher.connection.slow) this.#sendDiffs(watcher);
     }
   }
 
@@ -348,21 +352,23 @@ class BroadcastFanOut implements PolicableFanOut {
 
   #frame(watcher: Watcher, type: 'snapshot' | 'diffs', body: string): void {
     if (watcher.gone || !watcher.connection.open) return;
-    const now = this.#now();
-    const cursor = this.#cursorNow(now);
+    const now = this.now();
     watcher.framedAt = now;
     frames.inc({ type });
-    watcher.connection.send(`{"type":"${type}",${body},"cursor":"${watcher.complete ? cursor.text : cursor.incomplete}"}`);
+    watcher.connection.send(`{"type":"${type}",${body},"cursor":"${this.#cursorOf(watcher, now)}"}`);
   }
 
-  /** Made once for all frames until the next diff, and once a second. */
-  #cursorNow(now: number): { readonly text: string; readonly incomplete: string } {
+  /** Made once for all frames until the next diff, and once a second; of its own for whom something is withheld from. */
+  #cursorOf(watcher: Watcher, now: number): string {
+    const withheld = watcher.withheld(this.#feed.withheld);
+    const made = (of: Pick<Cursor, 'withheld' | 'incomplete'>): string =>
+      encodeCursor({ at: now, epoch: this.#feed.epoch, positions: this.#feed.positions(), ...of });
+    if (withheld !== null && withheld.size > 0) return made({ withheld, incomplete: false });
     if (this.#cursor === null || Math.abs(now - this.#cursor.at) > 1_000) {
-      const cursor = { at: now, epoch: this.#recents.epoch, positions: this.#recents.positions() };
-      const text = encodeCursor({ ...cursor, incomplete: false });
-      this.#cursor = { text, incomplete: encodeCursor({ ...cursor, incomplete: true }), at: now };
+      const text = made({ withheld: new Map(), incomplete: false });
+      this.#cursor = { text, incomplete: made({ withheld: new Map(), incomplete: true }), at: now };
     }
-    return this.#cursor;
+    return withheld === null ? this.#cursor.incomplete : this.#cursor.text;
   }
 }
 

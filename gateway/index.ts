@@ -11,6 +11,7 @@ import { ACCEPT_RATE_MAX, Admission } from './admission.ts';
 import { asyncApiDocument } from './asyncapi.ts';
 import { createAuthenticator } from './auth.ts';
 import { createDevices } from './devices.ts';
+import type { FanOutMode } from './fan-out.ts';
 import { URL_LIMIT_BYTES } from './http/call.ts';
 import { Origins } from './http/origins.ts';
 import { loadPages, type Pages } from './http/pages.ts';
@@ -69,6 +70,8 @@ export interface GatewayOptions {
   readonly checks?: Readonly<Record<string, Check>>;
   /** Who may read a user's history beside them and admins; others see what they saw. Default `self`: nobody. */
   readonly historyOf?: 'self' | 'tenant';
+  /** How diffs come here: all of them, or by routes. Default broadcast. */
+  readonly fanOut?: FanOutMode;
   /** How long an answer waits for the log before it is 503, ms. Default 10,000. */
   readonly answerWithin_ms?: number;
   /** Streams taken a second, twice as many at once. Default 2,000. */
@@ -114,7 +117,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const outbox = await createOutbox({ log, codecs, logger });
   const reads = createReads({ cache, store, logger, partitionOf: (key) => outbox.partitionOf(key) });
   const devices = await createDevices({ outbox, log, codecs, logger });
-  const { fanOut, policy } = await createPolicedFanOut(options, reads);
+  const { fanOut, policy } = await createPolicedFanOut(options, reads, outbox.gatewayId);
 
   const readiness = new Readiness({ ...ownChecks(options, outbox, fanOut), ...options.checks });
   const services: Services = {

@@ -1,10 +1,11 @@
 /** Chooses the policy, and puts the fan-out under it: with everyone in the tenant allowed, nothing stands in between. */
-import { createFanOut, type FanOutOptions } from './fan-out.ts';
+import { createFanOut, type FanOutMode, type FanOutOptions } from './fan-out.ts';
 import type { Connection, FanOut, Reads } from './parts.ts';
 import { askerOf, PolicedFanOut } from './policed.ts';
 import { type CustomPolicy, claimPolicy, contactsPolicy, customPolicy, maySee, type WatchPolicy } from './policy.ts';
 
-export interface PolicyChoice extends Omit<FanOutOptions, 'readPresences' | 'maySee' | 'onListChange'> {
+export interface PolicyChoice extends Omit<FanOutOptions, 'readPresences' | 'maySee' | 'onListChange' | 'mode' | 'gatewayId'> {
+  readonly fanOut?: FanOutMode;
   readonly watchPolicy?: 'tenant' | 'contacts' | 'claim' | CustomPolicy;
 }
 
@@ -15,9 +16,13 @@ export interface Policed {
 }
 
 /** As createFanOut. */
-export async function createPolicedFanOut(options: PolicyChoice, reads: Pick<Reads, 'presences'>): Promise<Policed> {
-  const { log, codecs, logger, watchPolicy = 'tenant' } = options;
-  const parts = { log, codecs, logger, readPresences: reads.presences };
+export async function createPolicedFanOut(
+  options: PolicyChoice,
+  reads: Pick<Reads, 'presences'>,
+  gatewayId: string,
+): Promise<Policed> {
+  const { log, codecs, logger, fanOut: mode = 'broadcast', watchPolicy = 'tenant' } = options;
+  const parts = { log, codecs, logger, readPresences: reads.presences, mode, gatewayId };
   if (watchPolicy === 'tenant') return { fanOut: await createFanOut(parts), policy: null };
   const policy: WatchPolicy =
     watchPolicy === 'claim'

@@ -7,8 +7,9 @@
  * by what it watches.
  */
 import { counter, gauge } from '../base/metrics.ts';
+import { WITHHELD_MAX } from './cursor.ts';
 import type { Connection } from './parts.ts';
-import { newer, type Recent, sees, type Versioned, type View } from './recent-diffs.ts';
+import { newer, type Recent, type Sent, sees, type Versioned, type View } from './recent-diffs.ts';
 import { Sparse } from './watch/sparse.ts';
 import { type Reason, type Watch, type WatchList, WatchTable, Why } from './watch/table.ts';
 
@@ -17,6 +18,8 @@ export { Why } from './watch/table.ts';
 const watchersGauge = gauge('presence_gateway_watchers', 'Connections that watch.');
 const watchesGauge = gauge('presence_gateway_watches', 'Pairs of a connection and a user whom it watches.');
 const suppressed = counter('presence_gateway_diffs_suppressed_total', 'Diffs not sent to a connection, by reason.', ['reason']);
+
+const none: ReadonlyMap<string, Sent> = new Map();
 
 export class Watcher {
   readonly connection: Connection;
@@ -44,9 +47,26 @@ export class Watcher {
     return key === this.connection.userKey ? 'self' : 'others';
   }
 
-  /** Whether everything up to now has been told, and nothing beyond: a cursor as of now is then exact. */
-  get complete(): boolean {
-    return this.pending === 0 && this.held.size === 0 && this.ahead.size === 0;
+  /**
+   * What a cursor as of now must say beside the positions: of each user of whom something is withheld, or of whom a snapshot
+   * said more than the diffs read here, what was last sent. null: no cursor would be exact.
+   */
+  withheld(alsoWithheld: ReadonlySet<string>): ReadonlyMap<string, Sent> | null {
+    if (this.pending > 0) return null;
+    if (this.held.size === 0 && this.ahead.size === 0 && alsoWithheld.size === 0) return none;
+    if (this.held.size + this.ahead.size > WITHHELD_MAX) return null;
+    const found = new Map<string, Sent>();
+    const note = (key: string): boolean => {
+      const sent = this.watches.get(key)?.sent;
+      if (sent == null || found.has(key)) return true;
+      if (sent.state === null || sent.version < 0 || found.size === WITHHELD_MAX) return false;
+      found.set(key, sent);
+      return true;
+    };
+    const few = alsoWithheld.size <= this.watches.size;
+    const also = few ? alsoWithheld : [...this.watches.keys()].filter((key) => alsoWithheld.has(key));
+    for (const keys of [this.held.keys(), this.ahead.keys(), also]) for (const key of keys) if (!note(key)) return null;
+    return found;
   }
 
   /** Puts a diff into the frame that is being made, or holds it back. Whether it went into the frame. */
@@ -93,10 +113,15 @@ export class Watcher {
 
 /** Watchers, and who watches whom. */
 export class Watchers {
-  readonly #table = new WatchTable<Watcher>();
+  readonly #table: WatchTable<Watcher>;
   readonly #byConnection = new Map<string, Watcher>();
   /** The connections of a user: nearly always one. */
   readonly #own = new Map<string, Watcher | Set<Watcher>>();
+
+  /** `onWatched`: somebody watches this user from now on, or nobody any more. */
+  constructor(onWatched: (key: string, isWatched: boolean) => void) {
+    this.#table = new WatchTable(onWatched);
+  }
 
   get all(): Iterable<Watcher> {
     return this.#byConnection.values();

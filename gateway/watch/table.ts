@@ -51,8 +51,14 @@ export class WatchTable<W> {
   readonly #epochs: number[] = [];
   /** Diffs of one user go to all their watchers in turn. */
   #last: WatchedUser | undefined;
+  readonly #onWatched: (key: string, isWatched: boolean) => void;
   /** Pairs. */
   size = 0;
+
+  /** `onWatched`: somebody watches this user from now on, or nobody any more. */
+  constructor(onWatched: (key: string, isWatched: boolean) => void = () => {}) {
+    this.#onWatched = onWatched;
+  }
 
   /** An empty list for a watcher who comes; `clear` it when they go. */
   open(watcher: W): WatchList<W> {
@@ -94,6 +100,7 @@ export class WatchTable<W> {
       this.#bySlot[slot] = user;
       this.#users.set(key, user);
       this.#last = user;
+      this.#onWatched(key, true);
     }
     this.size += 1;
     return [user.slot, user.watchers.push(list)];
@@ -109,6 +116,7 @@ export class WatchTable<W> {
     this.#bySlot[slot] = null;
     this.#freeUsers.push(slot);
     this.#last = undefined;
+    this.#onWatched(user.key, false);
   }
 
   /** Its slot may be given to somebody else. */

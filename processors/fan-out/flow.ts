@@ -89,8 +89,8 @@ export interface FlowStage<A, B> {
 
 /** The first stage: it can be told what users were before the inputs began. */
 export interface BoundLoading extends BoundFlow<Heard> {
-  /** The first input is read from this offset on. */
-  readonly begin: (offset: number) => void;
+  /** The first input is read from `from` on, and has been told before up to `position`. */
+  readonly begin: (at: { readonly from: number; readonly position: number }) => void;
   readonly load: (state: UserState) => void;
 }
 

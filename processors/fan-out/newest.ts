@@ -74,7 +74,7 @@ class NewestStage implements BoundLoading {
 
   readonly entries = (): number => this.#users.size;
 
-  readonly begin = (offset: number): void => this.#past.begin(offset);
+  readonly begin = (at: { readonly from: number; readonly position: number }): void => this.#past.begin(at);
 
   readonly load = ({ user_id, epoch, version, state, source, since, public: seen }: UserState): void => {
     const others = { version: seen.version, state: seen.state, source: seen.source, since: seen.since };

@@ -23,6 +23,8 @@ export class PastChanges {
   #front = 0;
   /** No change from this offset on is missing. */
   #since = 0;
+  /** Behind the last change. */
+  #next = 0;
 
   constructor(options: { readonly keep_ms: number; readonly most: number }) {
     this.#keep_ms = options.keep_ms;
@@ -35,6 +37,7 @@ export class PastChanges {
 
   add({ diff, offset, stamp }: Change): void {
     const past = { user_id: diff.user_id, offset, stamp, audience: diff.audience, from: diff.from };
+    this.#next = Math.max(this.#next, offset + 1);
     this.#all.push(past);
     const user = this.#users.get(diff.user_id);
     if (user === undefined) this.#users.set(diff.user_id, [past]);
@@ -45,13 +48,15 @@ export class PastChanges {
     }
   }
 
-  /** Changes are added from this offset on. */
-  begin(offset: number): void {
-    this.#since = offset;
+  /** Changes are added from `from` on; those below `position` have been told before. */
+  begin({ from, position }: { readonly from: number; readonly position: number }): void {
+    this.#since = from;
+    this.#next = position;
   }
 
+  /** Whether all changes from this offset up to now are remembered; not for who has been told of more than was read here. */
   covers(offset: number): boolean {
-    return offset >= this.#since;
+    return offset >= this.#since && offset <= this.#next;
   }
 
   /** The state before the first change at `offset` or above; null where there was none. */

@@ -5,11 +5,12 @@
  */
 import { afterAll, expect, test } from 'vitest';
 import { silentLogger } from '../../base/logger.ts';
-import { createFanOut } from '../../gateway/fan-out.ts';
+import { createFanOut, type FanOutMode } from '../../gateway/fan-out.ts';
 import type { FanOut } from '../../gateway/parts.ts';
+import type { JoinedRunner } from '../../runtime/joined.ts';
 import type { Diff, State } from '../../schemas/generated.ts';
 import type { DiffView, Presence } from '../../schemas/presence.ts';
-import { bench, FakeConnection, until } from './parts-kit.ts';
+import { bench, FakeConnection, runFanOut, until } from './parts-kit.ts';
 import { World } from './truth.ts';
 
 const seeds =
@@ -18,8 +19,9 @@ const seeds =
     : [Number(process.env.SEED)];
 const users = ['ada', 'bob', 'cyd', 'dan', 'eve', 'fay', 'gil'];
 const states: readonly State[] = ['dnd', 'busy', 'online', 'away', 'offline'];
-const open: FanOut[] = [];
-afterAll(() => Promise.all(open.map((fanOut) => fanOut.close())));
+const modes: readonly FanOutMode[] = ['broadcast', 'routed'];
+const open: (FanOut | JoinedRunner)[] = [];
+afterAll(() => Promise.all(open.map((one) => one.close())));
 
 type Frame = { readonly cursor: string } & (
   | { readonly type: 'snapshot'; readonly presences: readonly Presence[] }
@@ -68,9 +70,9 @@ class Client {
   }
 }
 
-test.each(seeds.map((seed) => ({ seed })))(
-  'every picture is the truth in the end, no diff comes twice (seed $seed)',
-  async ({ seed }) => {
+test.each(modes.flatMap((mode) => seeds.map((seed) => ({ mode, seed }))))(
+  '$mode: every picture is the truth in the end, no diff comes twice (seed $seed)',
+  async ({ mode, seed }) => {
     const random = mulberry(seed);
     const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
     // Some histories have no resumes, some no slow readers: what is rare must not hide behind what is common.
@@ -82,7 +84,11 @@ test.each(seeds.map((seed) => ({ seed })))(
     };
     const on = await bench({ partitions: 3 });
     const world = new World();
-    const make = () => createFanOut({ log: on.log, codecs: on.codecs, logger: silentLogger, readPresences: world.read });
+    const make = () => createFanOut({ log: on.log, codecs: on.codecs, logger: silentLogger, readPresences: world.read, mode });
+    // In some nobody flaps, in others nearly everybody, for as long as a test can wait.
+    const flapping = random() < 0.5 ? { changes: 1_000_000 } : { changes: 5, within: 400, most: 2 };
+    const runners = mode === 'routed' ? [await runFanOut(on, flapping)] : [];
+    open.push(...runners);
     const gateways = [await make(), await make()];
     open.push(...gateways);
     const clients = ['ada', 'ada', 'bob', 'cyd'].map((user) => new Client(user));

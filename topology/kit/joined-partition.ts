@@ -70,7 +70,7 @@ export class JoinedPartition {
 
   /** What is read from here on, diffs from `from` to `position` and routes, has been said before. */
   restore({ from, position }: { readonly from: number; readonly position: number }): void {
-    this.#loading.begin(from);
+    this.#loading.begin({ from, position });
     this.#position = position;
   }
 
