@@ -213,8 +213,9 @@ test('a token is refreshed on the live connection before it ends, with its scope
   const seen = client({ url: keyed.url, token });
   await isOpen(seen);
   await eventually(() => asked > 1, 'the refresh');
+  let said = 0;
   await eventually(() => {
-    seen.client.setState(seen.faults.length % 2 === 0 ? 'busy' : 'dnd');
+    seen.client.setState((said += 1) % 2 === 0 ? 'busy' : 'dnd');
     return seen.faults.includes('forbidden');
   }, 'the narrower scope');
   expect(seen.statuses).toEqual(['connecting', 'open']);
