@@ -169,6 +169,27 @@ describe('A refused upgrade', () => {
     expect(asked).toEqual(Array(4).fill(['https://presence.test/presence?user_ids=-', { authorization: 'Bearer dev:ada' }]));
   });
 
+  test('that is explained after the client was closed, or dials again already, changes nothing', async () => {
+    const answers: ((answer: Response) => void)[] = [];
+    const fetch = (() => new Promise<Response>((done) => answers.push(done))) as typeof globalThis.fetch;
+    const window = new EventTarget();
+    const { client, sockets, statuses, clock } = world({ fetch, host: { window } });
+    client.connect();
+    await settled();
+    sockets[0]!.drop(1006);
+    window.dispatchEvent(new Event('online'));
+    await settled();
+    answers[0]!(new Response(null, { status: 401 }));
+    await settled();
+    expect([sockets.length, statuses.at(-1)!.status]).toEqual([2, 'connecting']);
+    sockets[1]!.drop(1006);
+    await settled();
+    client.close();
+    answers[1]!(new Response(null, { status: 401 }));
+    await settled();
+    expect([statuses.at(-1)!.status, clock.timers]).toEqual(['idle', 0]);
+  });
+
   test('an address that is none is not tried again', async () => {
     const { client, statuses, clock } = world({ url: 'nowhere at all' });
     client.connect();

@@ -52,7 +52,8 @@ function signIn(name, jwt) {
   document.title = `${me} · Who is online?`;
   show(true);
   client?.close();
-  client = createPresenceClient({ url: '/', token });
+  // Somebody looks at it: a server that is back should be seen soon.
+  client = createPresenceClient({ url: '/', token, backoff: { max_ms: 5_000 } });
   client.on('connection', showConnection);
   client.on('presence', learnChanges);
   client.on('error', ({ code, detail }) => notice(detail || code));
