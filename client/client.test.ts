@@ -170,6 +170,20 @@ describe('What the device says', () => {
     expect([clock.timers, statuses.length]).toEqual([0, 3]);
   });
 
+  test('whatever it was waiting for: a refresh of its token, what was refused, what is to be said', async () => {
+    const claims = btoa(JSON.stringify({ iat: 1_767_225_600, exp: 1_767_226_200 })).replace(/=/g, '');
+    const { client, socket, clock } = await connected({ token: () => `x.${claims}.y` });
+    const alone = clock.timers;
+    socket.say({ type: 'error', code: 'unavailable', detail: '' });
+    for (const id of ['bob', 'cy']) {
+      client.subscribe([id]);
+      await settled();
+    }
+    expect([alone, clock.timers]).toEqual([2, 4]);
+    client.close();
+    expect(clock.timers).toBe(0);
+  });
+
   test('a client that is closed may connect again, and watches the same', async () => {
     const { client, sockets } = await connected();
     client.subscribe(['bob']);

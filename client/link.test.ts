@@ -323,6 +323,14 @@ describe('Tokens', () => {
     expect(faults.map(({ code }) => code)).toEqual(['token_ended', 'token_unavailable']);
   });
 
+  test('that is the same as before is not sent again', async () => {
+    const { socket } = await connected({ token: () => 't1' });
+    socket.take();
+    socket.say({ type: 'error', code: 'token_ended', detail: '' });
+    await settled();
+    expect(socket.take()).toEqual([]);
+  });
+
   test('is asked for once, however often the client comes back', async () => {
     let asked = 0;
     const { sockets, clock } = await connected({ token: async () => `t${(asked += 1)}` });
