@@ -19,6 +19,10 @@ function faultsOf(raw: Partial<RawSettings>): string {
 describe('settings', () => {
   test('with nothing said the whole system runs on embedded parts, on loopback', () => {
     expect(readSettings({ flags: {}, env: {} })).toEqual({
+      acceptRate: 2_000,
+      rateLimit: 100,
+      queryRateLimit: 50,
+      watchPolicy: 'tenant',
       roles: ['gateway', 'topology', 'sinks'],
       host: '127.0.0.1',
       port: 8080,

@@ -292,6 +292,22 @@ export const optionTable = {
     schema: z.string().optional(),
   },
   tlsKeyFile: { flag: 'tls-key-file', env: 'TLS_KEY_FILE', value: 'file', help: 'Its key (PEM).', schema: z.string().optional() },
+  rateLimit: {
+    flag: 'rate-limit',
+    env: 'RATE_LIMIT',
+    value: 'number',
+    help: 'Requests of one user in a second, twice as many at once; over all gateways with REDIS_URL. Frames of a connection too.',
+    defaultText: '100',
+    schema: whole(50, 1_000_000).default(100),
+  },
+  queryRateLimit: {
+    flag: 'query-rate-limit',
+    env: 'QUERY_RATE_LIMIT',
+    value: 'number',
+    help: 'Of them, requests that read presences or history, four times as many at once.',
+    defaultText: '50',
+    schema: whole(50, 1_000_000).default(50),
+  },
   acceptRate: {
     flag: 'accept-rate',
     env: 'ACCEPT_RATE',

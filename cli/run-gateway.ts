@@ -2,7 +2,8 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Logger } from '../base/logger.ts';
-import { type Check, createGateway, type Gateway, type GatewayOptions, loadCustomPolicy, type Pages } from '../gateway/index.ts';
+import { createRedisSharedRate } from '../connectors/redis/index.ts';
+import { type Check, createGateway, type Gateway, type GatewayOptions, loadCustomPolicy, type Pages, type Rate } from '../gateway/index.ts';
 import type { PresenceCache } from '../ports/presence-cache.ts';
 import type { Settings } from './config.ts';
 import type { Database, LogParts } from './parts.ts';
@@ -34,6 +35,7 @@ export async function startGateway(role: GatewayRole): Promise<Gateway> {
     allowedOrigins: settings.allowedOrigins,
     historyOf: settings.historyOf,
     acceptRateMax: settings.acceptRate,
+    ...ratesOf(settings, logger),
     watchPolicy: await policyOf(settings),
     ...secretOf(settings),
     fanOut: settings.fanout,
@@ -48,6 +50,18 @@ export async function startGateway(role: GatewayRole): Promise<Gateway> {
       ? {}
       : { tls: { certFile: settings.tlsCertFile, keyFile: settings.tlsKeyFile } }),
   });
+}
+
+/** With Redis a user's rate holds over all gateways. */
+function ratesOf(settings: Settings, logger: Logger): Pick<GatewayOptions, 'rate' | 'queryRate' | 'sharedRates'> {
+  const { redisUrl: url, rateLimit, queryRateLimit } = settings;
+  const rate = { rate: rateLimit, burst: 2 * rateLimit };
+  const queryRate = { rate: queryRateLimit, burst: 4 * queryRateLimit };
+  if (url === undefined) return { rate, queryRate };
+  // So many in the time in which a bucket fills: the same average, and the same at once.
+  const shared = (name: string, { burst, rate: each }: Rate) =>
+    createRedisSharedRate({ url, logger, name, points: burst, period_s: burst / each });
+  return { rate, queryRate, sharedRates: { requests: shared('requests', rate), queries: shared('queries', queryRate) } };
 }
 
 async function policyOf({ watchPolicy }: Settings): Promise<NonNullable<GatewayOptions['watchPolicy']>> {

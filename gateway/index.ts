@@ -6,10 +6,12 @@ import type { Logger } from '../base/logger.ts';
 import type { Log } from '../ports/log.ts';
 import type { PresenceCache } from '../ports/presence-cache.ts';
 import type { PresenceStore } from '../ports/presence-store.ts';
+import type { SharedRate } from '../ports/shared-rate.ts';
 import type { Codecs } from '../schemas/codec.ts';
 import { ACCEPT_RATE_MAX, Admission } from './admission.ts';
 import { asyncApiDocument } from './asyncapi.ts';
 import { createAuthenticator } from './auth.ts';
+import { type CertificateWatch, watchCertificate } from './certificates.ts';
 import { createDevices } from './devices.ts';
 import type { FanOutMode } from './fan-out.ts';
 import { URL_LIMIT_BYTES } from './http/call.ts';
@@ -18,7 +20,7 @@ import { loadPages, type Pages } from './http/pages.ts';
 import { type Check, Readiness } from './http/readiness.ts';
 import type { Services } from './http/route.ts';
 import { routes } from './http/routes.ts';
-import { Buckets, checkRate, defaultRate, type Rate } from './limits.ts';
+import { checkRate, defaultQueryRate, defaultRate, type Rate } from './limits.ts';
 import { connectionsThatFit, machineLimits } from './machine.ts';
 import { openApiDocument } from './openapi.ts';
 import { createOutbox } from './outbox.ts';
@@ -26,6 +28,7 @@ import type { Devices, FanOut, Outbox } from './parts.ts';
 import { createPolicedFanOut } from './policies.ts';
 import type { CustomPolicy } from './policy.ts';
 import { createReads } from './reads.ts';
+import { Rates } from './rates.ts';
 import { useSecret } from './secrecy.ts';
 import { Server, type TlsFiles } from './server.ts';
 import { loadUws } from './uws.ts';
@@ -33,6 +36,7 @@ import { createWatching } from './watching.ts';
 
 export { loadPages, type Pages } from './http/pages.ts';
 export type { Check } from './http/readiness.ts';
+export type { Rate } from './limits.ts';
 export { loadCustomPolicy } from './policy.ts';
 export type { TlsFiles } from './server.ts';
 
@@ -50,6 +54,8 @@ export interface GatewayOptions {
   readonly sharePort?: boolean;
   /** TLS, where given. */
   readonly tls?: TlsFiles;
+  /** How often its files are looked at for a renewed certificate, ms. Default 10,000. */
+  readonly tlsLook_ms?: number;
   /** AUTH_JWT_SECRET or AUTH_JWKS_URL; with neither, development tokens. */
   readonly jwtSecret?: string;
   readonly jwksUrl?: string;
@@ -64,6 +70,10 @@ export interface GatewayOptions {
   readonly allowedOrigins?: readonly string[];
   /** Of requests of one user, and of frames of one connection. Default 100 a second, 200 at once. */
   readonly rate?: Rate;
+  /** Of requests of one user that read presences or history. Default 50 a second, 200 at once. */
+  readonly queryRate?: Rate;
+  /** Counts over all gateways, where there are several; closed with the gateway. Default: each gateway counts for itself. */
+  readonly sharedRates?: { readonly requests: SharedRate; readonly queries: SharedRate };
   /** A folder (index.html is served at `/`), or the pages themselves. Default none. */
   readonly pages?: string | Pages;
   /** More parts that /readyz names. */
@@ -107,7 +117,8 @@ export interface Gateway {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { log, codecs, cache, store, logger, host = '127.0.0.1', port = 8080, rate = defaultRate } = options;
   const { name, headBytesMax } = loadUws();
-  checkRate(rate);
+  const { queryRate = { ...defaultQueryRate, burst: Math.max(defaultQueryRate.burst, rate.burst) } } = options;
+  for (const one of [rate, queryRate]) checkRate(one);
   useSecret(options.secret ?? clock.randomHex(32));
   const authenticator = createAuthenticator({ ...keysOf(options), loopback: checkHost(host, options) });
   const pages: Pages = typeof options.pages === 'string' ? await loadPages(options.pages) : (options.pages ?? new Map());
@@ -133,13 +144,15 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     openApi: () => openApi,
     asyncApi: () => asyncApi,
   };
-  const shared = { authenticator, origins: new Origins(options.allowedOrigins ?? []), buckets: new Buckets(rate), logger };
+  const requestRates = new Rates(rate, options.sharedRates?.requests);
+  const queryRates = new Rates(queryRate, options.sharedRates?.queries);
+  const shared = { authenticator, origins: new Origins(options.allowedOrigins ?? []), buckets: requestRates, logger };
   const server: Server = new Server({
     host,
     port,
     sharePort: options.sharePort ?? false,
     ...(options.tls === undefined ? {} : { tls: options.tls }),
-    http: { ...shared, routes, pages, services },
+    http: { ...shared, queryBuckets: queryRates, routes, pages, services },
     stream: {
       ...shared,
       devices,
@@ -153,12 +166,16 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     },
   });
 
+  const certificates = await watching(options, () => server.reloadTls());
+
   let closing: Promise<void> | undefined;
   const close = async (within_ms: number): Promise<void> => {
+    certificates?.close();
     await server.close(within_ms);
     await devices.close();
     await fanOut.close();
     await outbox.close(within_ms);
+    await Promise.all([requestRates.close(), queryRates.close()]);
     server.cut();
     logger.info({ gateway_id: outbox.gatewayId }, 'The gateway has ended.');
   };
@@ -194,6 +211,11 @@ const keysOf = ({ jwtSecret, jwksUrl, audience, issuer }: GatewayOptions) => ({
   ...(audience === undefined ? {} : { audience }),
   ...(issuer === undefined ? {} : { issuer }),
 });
+
+async function watching({ tls, tlsLook_ms, logger }: GatewayOptions, reload: () => void): Promise<CertificateWatch | undefined> {
+  if (tls === undefined) return undefined;
+  return watchCertificate(tls, { reload, logger, ...(tlsLook_ms === undefined ? {} : { every_ms: tlsLook_ms }) });
+}
 
 /** Whether the host is loopback. Beyond it, without keys, anyone could be anyone. */
 function checkHost(host: string, { jwtSecret, jwksUrl }: GatewayOptions): boolean {

@@ -26,6 +26,9 @@ export interface Rate {
 
 export const defaultRate: Rate = { rate: 100, burst: 200 };
 
+/** Of what is read: presences and history. */
+export const defaultQueryRate: Rate = { rate: 50, burst: 200 };
+
 /** One bucket. `now` is any clock in whole ms that does not go back. */
 export class Bucket {
   /** In thousandths, so that whole milliseconds times a whole rate stay exact. */
@@ -57,7 +60,13 @@ export class Bucket {
   }
 }
 
-export class Buckets {
+/** How fast each user may ask. */
+export interface UserRate {
+  /** Takes a token of this key's bucket. 0: taken; else how many ms until there is one. */
+  take(key: string, now: number): number;
+}
+
+export class Buckets implements UserRate {
   readonly #rate: Rate;
   readonly #period: number;
   #young = new Map<string, Bucket>();

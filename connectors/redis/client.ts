@@ -43,8 +43,7 @@ export interface RedisClient {
 export function connectRedis(options: RedisClientOptions): RedisClient {
   const timeout_ms = options.timeout_ms ?? 1_000;
   const where = placeOf(options.url);
-  const client = open(options.url, timeout_ms);
-  watch(client, where, options.logger);
+  const client = openRedis(options.url, timeout_ms, options.logger);
   const firstReady = untilFirstReady(client, timeout_ms);
 
   const unavailable = (cause: unknown): PresenceError =>
@@ -103,6 +102,13 @@ export function connectRedis(options: RedisClientOptions): RedisClient {
       client.disconnect();
     },
   };
+}
+
+/** Connects in the background, and again whenever the connection is lost. Nothing is queued for one that is away. */
+export function openRedis(url: string, timeout_ms: number, logger: Logger): Redis | Cluster {
+  const client = open(url, timeout_ms);
+  watch(client, placeOf(url), logger);
+  return client;
 }
 
 const retry = (times: number): number => Math.min(50 * 2 ** Math.min(times - 1, 5), 1_000);

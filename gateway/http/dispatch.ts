@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import { type Authenticator, bearerOf, isBadToken, type Principal } from '../auth.ts';
-import type { Buckets } from '../limits.ts';
+import type { UserRate } from '../limits.ts';
 import { refused, requestSeconds, requests } from '../metrics.ts';
 import { continueTrace } from '../trace.ts';
 import type { HttpRequest, HttpResponse } from '../uws.ts';
@@ -25,7 +25,9 @@ export interface DispatchOptions {
   readonly pages: Pages;
   readonly services: Services;
   readonly authenticator: Authenticator;
-  readonly buckets: Buckets;
+  readonly buckets: UserRate;
+  /** Of what is read, beside. */
+  readonly queryBuckets: UserRate;
   readonly origins: Origins;
   readonly logger: Logger;
   /** Whether answers should end their connections: the server is closing. */
@@ -97,12 +99,11 @@ async function run(
   const body = route.body === undefined ? undefined : responder.body(head.contentLength);
   body?.catch(() => {}); // Where the caller is refused first, nobody waits for it.
   const principal = options.authenticator.known(token) ?? (await verify(options.authenticator, token));
-  const wait_ms = options.buckets.take(principal.userKey, clock.now());
-  if (wait_ms > 0) {
-    throw new Problem('too_fast', 'Too many requests of this user.', {
-      headers: { 'retry-after': String(Math.ceil(wait_ms / 1000)) },
-    });
-  }
+  const now = clock.now();
+  const wait_ms = options.buckets.take(principal.userKey, now);
+  if (wait_ms > 0) throw tooFast('requests', wait_ms);
+  const query_wait_ms = route.reads === true ? options.queryBuckets.take(principal.userKey, now) : 0;
+  if (query_wait_ms > 0) throw tooFast('queries', query_wait_ms);
   if (!principal.scopes.has(route.scope) && !(route.alsoAllowed !== undefined && principal.scopes.has(route.alsoAllowed))) {
     throw new Problem('forbidden', `This needs the scope ${route.scope}.`);
   }
@@ -114,6 +115,9 @@ async function run(
     services: options.services,
   });
 }
+
+const tooFast = (what: 'requests' | 'queries', wait_ms: number): Problem =>
+  new Problem('too_fast', `Too many ${what} of this user.`, { headers: { 'retry-after': String(Math.ceil(wait_ms / 1000)) } });
 
 const unauthorised = (detail: string): Problem =>
   new Problem('bad_token', detail, { headers: { 'www-authenticate': 'Bearer realm="presence"' } });

@@ -26,6 +26,7 @@ async function read(principal: Principal, services: Services, userIds: readonly 
 const getPresence = route({
   method: 'GET',
   path: '/presence',
+  reads: true,
   summary: 'The present state of users',
   description: 'In the order asked, repeats included; a user never seen is offline, version 0.',
   scope: 'presence:read',
@@ -38,6 +39,7 @@ const getPresence = route({
 const queryPresence = route({
   method: 'POST',
   path: '/presence/query',
+  reads: true,
   summary: 'The present state of users, for lists too long for a URL',
   scope: 'presence:read',
   body: presenceQueryBody,
@@ -74,6 +76,7 @@ const seenByOthers = (key: string, entries: readonly HistoryEntry[]): readonly H
 const getHistory = route({
   method: 'GET',
   path: '/presence/history',
+  reads: true,
   summary: "A user's transitions, newest first",
   description:
     'The time is given by `window` (up to now) or by `from` and `to`. `next` is the `cursor` of the page after; null at the end.',

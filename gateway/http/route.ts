@@ -51,6 +51,8 @@ export interface RouteSpec<Q, B> {
   readonly scope: Scope | null;
   /** `scope` may be wanting where the handler itself finds the caller allowed by another. */
   readonly alsoAllowed?: Scope;
+  /** Counts for the rate of queries too. */
+  readonly reads?: boolean;
   readonly query?: z.ZodType<Q>;
   readonly body?: z.ZodType<B>;
   /** An absent body is taken for `{}`. */

@@ -6,7 +6,7 @@ import { type Head, parseQuery, Responder, readHead } from '../http/call.ts';
 import type { Origins } from '../http/origins.ts';
 import { Problem, problemOf, unavailable } from '../http/problem.ts';
 import type { Readiness } from '../http/readiness.ts';
-import type { Buckets } from '../limits.ts';
+import type { UserRate } from '../limits.ts';
 import { refused } from '../metrics.ts';
 import type { HttpRequest, HttpResponse, SocketContext } from '../uws.ts';
 import { BEARER_PREFIX, SUBPROTOCOL } from './protocol.ts';
@@ -14,7 +14,7 @@ import { BEARER_PREFIX, SUBPROTOCOL } from './protocol.ts';
 export interface UpgradeOptions {
   readonly authenticator: Authenticator;
   readonly origins: Origins;
-  readonly buckets: Buckets;
+  readonly buckets: UserRate;
   readonly readiness: Readiness;
   /** How fast streams are taken. Default: as fast as they come. */
   readonly admission?: Admission;
