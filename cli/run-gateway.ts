@@ -3,7 +3,15 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Logger } from '../base/logger.ts';
 import { createRedisSharedRate } from '../connectors/redis/index.ts';
-import { type Check, createGateway, type Gateway, type GatewayOptions, loadCustomPolicy, type Pages, type Rate } from '../gateway/index.ts';
+import {
+  type Check,
+  createGateway,
+  type Gateway,
+  type GatewayOptions,
+  loadCustomPolicy,
+  type Pages,
+  type Rate,
+} from '../gateway/index.ts';
 import type { PresenceCache } from '../ports/presence-cache.ts';
 import type { Settings } from './config.ts';
 import type { Database, LogParts } from './parts.ts';

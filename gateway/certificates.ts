@@ -12,7 +12,9 @@ import type { TlsFiles } from './server.ts';
 
 const LOOK_MS = 10_000;
 
-const reloads = counter('presence_gateway_certificate_reloads_total', 'Renewed certificates, by whether they could be used.', ['result']);
+const reloads = counter('presence_gateway_certificate_reloads_total', 'Renewed certificates, by whether they could be used.', [
+  'result',
+]);
 
 export interface CertificateWatch {
   close(): void;
