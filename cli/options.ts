@@ -296,7 +296,7 @@ export const optionTable = {
     flag: 'rate-limit',
     env: 'RATE_LIMIT',
     value: 'number',
-    help: 'Requests of one user in a second, twice as many at once; over all gateways with REDIS_URL. Frames of a connection too.',
+    help: 'Requests of one user in a second, twice as many at once; over all gateways with REDIS_URL. And frames of a stream.',
     defaultText: '100',
     schema: whole(50, 1_000_000).default(100),
   },

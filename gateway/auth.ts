@@ -37,6 +37,8 @@ export interface AuthOptions {
   /** A token's `aud` must be (or hold) one of these, its `iss` be one of those. Default: neither is looked at. */
   readonly audience?: readonly string[];
   readonly issuer?: readonly string[];
+  /** Keys are fetched again for a key id that is not known, at most this often, ms. Default 30,000. */
+  readonly jwksCooldown_ms?: number;
   /** Whether development tokens may be taken: with neither key, on loopback only. */
   readonly loopback: boolean;
 }
@@ -111,7 +113,10 @@ function jwtVerifier(options: AuthOptions): VerifyJwt | undefined {
     return async (token) => (await jwtVerify(token, secret, { ...checks, algorithms: ['HS256'] }).catch(refuse)).payload;
   }
   if (options.jwksUrl !== undefined) {
-    const keys: JWTVerifyGetKey = createRemoteJWKSet(new URL(options.jwksUrl), { timeoutDuration: 3_000 });
+    const keys: JWTVerifyGetKey = createRemoteJWKSet(new URL(options.jwksUrl), {
+      timeoutDuration: 3_000,
+      cooldownDuration: options.jwksCooldown_ms ?? 30_000,
+    });
     // Asymmetric only: a public key must never be taken for a shared secret.
     const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
     return async (token) => (await jwtVerify(token, keys, { ...checks, algorithms }).catch(refuse)).payload;

@@ -1,9 +1,9 @@
 /**
  * The fan-out under a policy (policy.ts): who may not be seen is not watched, and reads as never seen.
  *
- * **Model.** What a connection asks for and may not see **sleeps** here: it is told of once, as a user never seen, and the fan-out
- * never hears of it, so a delivery costs nothing more than without a policy. When an answer may have changed (a kept list, a fresh
- * token, or some time where nobody says: `recheck_ms`) the connection is **reviewed**: watches that may no longer be end, and
+ * **Model.** What a connection asks for and may not see **sleeps** here: it is told of once, as a user never seen, and the
+ * fan-out never hears of it, so a delivery costs nothing more than without a policy. When an answer may have changed (a kept list, a
+ * fresh token, or some time where nobody says: `recheck_ms`) the connection is **reviewed**: watches that may no longer be end, and
  * their users are shown as never seen; what slept and may be wakes with a snapshot. Until the kept lists have been read
  * everything sleeps, and nothing is told. A user's kept list is watched through the fan-out, which asks `maySee` itself.
  *
@@ -139,7 +139,7 @@ export class PolicedFanOut implements FanOut {
     await this.#policy.close?.();
   }
 
-  /** A kept list has changed: those whom it names may see its user, and those whom its user named are told as never seen if not. */
+  /** A kept list has changed: its user, those whom it names, and those whom it no longer does are reviewed. */
   listHasChanged(watcher: string, added: readonly string[], removed: readonly string[]): void {
     if (!this.#isReady) return;
     for (const key of [watcher, ...added, ...removed]) for (const one of this.#byUser.get(key) ?? []) this.#due.add(one);

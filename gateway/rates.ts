@@ -3,12 +3,12 @@
  *
  * **Model.** A request is judged here and now: by this gateway's own buckets, and by whether the user is known to be above the
  * limit over all gateways. What was let through is counted in the shared store beside, every FLUSH_MS one call for each user who
- * asked; if that says that the user is above the limit they are refused here until their period ends. So nobody's answer waits for
+ * asked; if that says that the user is above the limit they are refused here until their period ends. So no answer waits for
  * the store, and the limit may be passed by what comes in FLUSH_MS and a round trip. While the store is away (or slow) each
  * gateway's own buckets hold the limit, as without a store: nobody is refused because of it.
  *
- * **Limits.** COUNTED_KEYS_MAX users wait to be counted, and so many are known to be above the limit; who is beyond either is held
- * by this gateway's own buckets alone, and counted in a metric.
+ * **Limits.** COUNTED_KEYS_MAX users wait to be counted, and so many are known to be above the limit; who is beyond either is
+ * held by this gateway's own buckets alone, and counted in a metric.
  */
 import { clock, type Timer } from '../base/clock.ts';
 import { counter, gauge } from '../base/metrics.ts';

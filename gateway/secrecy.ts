@@ -1,8 +1,8 @@
 /**
  * What is told to others in place of what would tell too much, made with a secret that all gateways share.
  *
- * **Model.** One secret a process, set when a gateway is made (`useSecret`); until then a constant of no value, so that parts alone
- * (tests, the simulation) say the same each time. Gateways with different secrets serve side by side; what one of
+ * **Model.** One secret a process, set when a gateway is made (`useSecret`); until then a constant of no value, so that parts
+ * alone (tests, the simulation) say the same each time. Gateways with different secrets serve side by side; what one of
  * them sealed is not readable to the other.
  */
 import { createHmac, hkdfSync } from 'node:crypto';

@@ -1,4 +1,4 @@
-/** A certificate renewed in its files: who is connected stays, who comes gets the new one, and what cannot be used changes nothing. */
+/** A certificate renewed in its files: who is connected stays, who comes gets the new one; what cannot be used changes nothing. */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
@@ -22,7 +22,8 @@ const [certFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
 
 function issue(name: string): { cert: string; key: string } {
   const [cert, key] = [join(folder, `${name}.cert`), join(folder, `${name}.key`)];
-  const words = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=${name} -keyout ${key} -out ${cert}`;
+  const made = `-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=${name}`;
+  const words = `req -x509 ${made} -keyout ${key} -out ${cert}`;
   execFileSync('openssl', words.split(' '), { stdio: 'ignore' });
   return { cert, key };
 }

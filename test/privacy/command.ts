@@ -1,5 +1,5 @@
 /**
- * `npm run privacy -- --cases 1000000 [--from 1] [--file FILE] [--only SEED]`: many histories (invisible.test.ts runs a few thousand).
+ * `npm run privacy -- --cases 1000000 [--from 1] [--file FILE] [--only SEED]`: many histories (the tests run a few thousand).
  * With `--file` what is done is kept there, and the same words again go on from it. Exit 1 at the first leak, with its seed.
  */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';

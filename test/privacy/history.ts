@@ -6,8 +6,8 @@
  * | When | hidden | gone |
  * | --- | --- | --- |
  * | veil drawn | `override_set` invisible | the override that held is cleared, each living device says `offline` |
- * | meanwhile | hello, heartbeat, goodbye, silence, sessions, devices, invisible again | a marker of the gateway that wrote it, or a tick |
- * | veil lifted | cleared, over (`until`), replaced by another override | a hello or heartbeat of each living device, then that override |
+ * | meanwhile | hello, heartbeat, goodbye, silence, sessions, devices, invisible again | a marker of the same gateway, or a tick |
+ * | veil lifted | cleared, over (`until`), replaced by another override | a hello or heartbeat of each living device |
  *
  * Where one of the two has more records, the other has as many markers and ticks. Where the veil is lifted while a device is in
  * the grace of its own goodbye (or waits after a hole) nobody could return just so: an end by hand is then put
@@ -337,8 +337,8 @@ class Historian {
   }
 
   /**
-   * Devices come back one after the other. Where that would show a state in between, and the end is what others saw all along, the
-   * change back would be dated anew in the same window: those who leave and return there look otherwise by chance alone.
+   * Devices come back one after the other. Where that would show a state in between, and the end is what others saw all along,
+   * the change back would be dated anew in the same window: those who leave and return there look otherwise by chance alone.
    */
   private steady(): boolean {
     const { oracle } = this;
