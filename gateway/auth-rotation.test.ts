@@ -17,9 +17,9 @@ beforeAll(async () => {
   for (const kid of ['k1', 'k2']) keys.set(kid, await generateKeyPair('ES256'));
   server = createServer((_, response) => {
     fetched += 1;
-    void Promise.all(published.map(async (kid) => ({ ...(await exportJWK((keys.get(kid) as Key).publicKey)), kid, alg: 'ES256' }))).then(
-      (all) => response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: all })),
-    );
+    void Promise.all(
+      published.map(async (kid) => ({ ...(await exportJWK((keys.get(kid) as Key).publicKey)), kid, alg: 'ES256' })),
+    ).then((all) => response.setHeader('content-type', 'application/json').end(JSON.stringify({ keys: all })));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   jwksUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`;

@@ -79,8 +79,9 @@ class BroadcastFeed implements Feed {
         tell(changedSince(key, held, this.#recents.newest(key, view)));
         continue;
       }
-      const changes = this.#recents.since(key, view, cursor.positions[this.#partitionOf(key)] as number);
-      tell({ key, sent: unknownSent(changes?.first.diff.from), last: changes?.last ?? null });
+      const position = cursor.positions[this.#partitionOf(key)] as number;
+      const changes = this.#recents.since(key, view, position);
+      tell({ key, sent: unknownSent(changes?.first.diff.from ?? null, position), last: changes?.last ?? null });
     }
     return [];
   }

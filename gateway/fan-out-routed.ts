@@ -213,34 +213,39 @@ class RoutedFeed implements Feed {
       return undefined;
     }
     this.epoch = Math.max(this.epoch, epoch);
-    const news = told.map((one) => this.#learn(routes, partition, one)).filter((one) => one !== null);
+    const news: Recent[] = [];
+    for (const one of told) {
+      const recent = this.#learn(routes, partition, one);
+      if (recent === null) continue;
+      // What was told before it comes first.
+      if (one.withheld || one.asked !== null) this.#sink.diffs(news.splice(0));
+      if (one.withheld) this.#sink.wasSent(recent, one.diff.from);
+      else if (one.asked === routes.restatedSince) this.#sink.wasSent(recent, one.from);
+      if (!one.withheld) news.push(recent);
+    }
     const telling = this.#sink.diffs(news);
     if (answered > 0) routes.answered(answered, epoch);
     if (position !== null) routes.position = Math.max(routes.position, position);
     return telling;
   }
 
-  /** What watchers are to be told of it; null: nothing now. */
+  /** Takes it for the newest; what watchers are to be told of it, or are not for now; null: nothing. */
   #learn(routes: PartitionRoutes, partition: number, { diff, position, stamp, asked, from, withheld }: Told): Recent | null {
     const key = diff.user_id;
     const user = routes.users.get(key);
     toldCount.inc({ as: asked !== null ? 'answer' : withheld ? 'withheld' : 'change' });
     if (user === undefined) return null;
     const recent = new Recent(diff, partition, position, stamp);
-    if (withheld || asked !== null) {
-      if (asked !== null) routes.note(key, asked, { recent, from });
-    }
+    if (asked !== null) routes.note(key, asked, { recent, from });
     for (const view of ['self', 'others'] as const) {
       const newest = user.newest[view];
       if (sees(diff.audience, view) && (newest === undefined || newer(recent.sent(view), newest.sent(view))))
         user.newest[view] = recent;
     }
     if (withheld !== user.withheld && (withheld || asked === null || asked === -1)) this.#withhold(key, user, withheld);
-    if (withheld) return null;
-    if (asked === null) return recent;
-    if (!user.known) return null;
-    if (asked === routes.restatedSince) this.#sink.wasSent(recent, from);
-    return recent;
+    // What comes out in the end leaps over what is withheld first: what came before that is known from here on.
+    if (withheld) return asked === null ? recent : null;
+    return asked === null || user.known ? recent : null;
   }
 
   #withhold(key: string, user: RoutedUser, withheld: boolean): void {
@@ -261,7 +266,8 @@ class RoutedFeed implements Feed {
     // Answers all lack a beginning or none does.
     if (answers.some(({ from }) => from === null)) return false;
     const last = answer === undefined ? null : (this.newest(key, view) ?? null);
-    tell({ key, sent: unknownSent(answer?.from ?? null), last });
+    const below = cursor.positions[partitionOf(key, this.#partitions.length)] as number;
+    tell({ key, sent: unknownSent(answer?.from ?? null, below), last });
     return true;
   }
 

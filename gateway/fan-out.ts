@@ -29,7 +29,7 @@ import type { Changed, Feed, FeedSink } from './feed.ts';
 import { createInterest, type InterestTable, WATCHED_MAX } from './interest.ts';
 import type { Connection, ListChange, PolicableFanOut, Reads } from './parts.ts';
 import { type Recent, type Sent, sees } from './recent-diffs.ts';
-import { type Watcher, Watchers, Why } from './watchers.ts';
+import { isNews, type Watcher, Watchers, Why } from './watchers.ts';
 
 /** A connection told nothing for this long gets a fresh cursor. */
 export const CURSOR_EVERY_MS = 60_000;
@@ -270,11 +270,13 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
   }
 
   wasSent(recent: Recent, from: Sent['state']): void {
+    this.#flush();
     const key = recent.diff.user_id;
     for (const watcher of this.#watchers.watching(key) ?? []) {
       const watch = watcher.watches.get(key);
-      if (watch?.sent?.state === null && sees(recent.diff.audience, watcher.view(key)))
-        watch.sent = { ...watch.sent, state: from };
+      if (watch?.sent == null || watch.sent.state !== null) continue;
+      const view = watcher.view(key);
+      if (sees(recent.diff.audience, view) && isNews(recent, view, watch.sent)) watch.sent = { ...watch.sent, state: from };
     }
   }
 

@@ -62,7 +62,7 @@ export interface FeedSink {
 }
 
 /** Before anything was sent that is known here: the next diff's `from` is what was last sent. */
-export const unknownSent = (state: Sent['state'] = null): Sent => ({ epoch: -1, version: -1, state });
+export const unknownSent = (state: Sent['state'], below: number): Sent => ({ epoch: -1, version: -1, state, below });
 
 /** A withheld user of a cursor: what was last sent, and what is newer. */
 export function changedSince(key: string, sent: Sent, newest: Recent | undefined): Changed {

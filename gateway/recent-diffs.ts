@@ -36,6 +36,8 @@ export const sees = (audience: Audience, view: View): boolean => audience === 'a
 /** What a connection was last sent of a user. `state` null: what it had before it came here, the next diff's `from`. */
 export interface Sent extends Versioned {
   readonly state: State | null;
+  /** Where it had that before it came here: changes below this offset are in it. */
+  readonly below?: number;
 }
 
 export class Recent {

@@ -19,6 +19,10 @@ const watchersGauge = gauge('presence_gateway_watchers', 'Connections that watch
 const watchesGauge = gauge('presence_gateway_watches', 'Pairs of a connection and a user whom it watches.');
 const suppressed = counter('presence_gateway_diffs_suppressed_total', 'Diffs not sent to a connection, by reason.', ['reason']);
 
+/** Whether it is newer than what was last sent. An offset of -1 tells nothing. */
+export const isNews = (recent: Recent, view: View, sent: Sent): boolean =>
+  newer(recent.sent(view), sent) && (sent.below === undefined || recent.offset < 0 || recent.offset >= sent.below);
+
 const none: ReadonlyMap<string, Sent> = new Map();
 
 export class Watcher {
@@ -77,10 +81,13 @@ export class Watcher {
     const at = this.watches.find(key);
     const view = this.view(key);
     const sent = at < 0 ? null : this.watches.sentOf(at);
-    if (sent === null || !sees(recent.diff.audience, view) || !newer(recent.sent(view), sent)) return false;
+    if (sent === null || !sees(recent.diff.audience, view)) return false;
+    if (!isNews(recent, view, sent)) return false;
+    const before = this.held.get(key);
+    if (before !== undefined && newer(before.sent(view), recent.sent(view))) return false;
     // From here on what came before the first one held back is known, whatever becomes the newest.
     if (sent.state === null) this.watches.say(at, { ...sent, state: recent.diff.from });
-    if (this.held.has(key)) suppressed.inc({ reason: 'slow' });
+    if (before !== undefined) suppressed.inc({ reason: 'slow' });
     this.held.set(key, recent);
     return false;
   }
@@ -99,7 +106,7 @@ export class Watcher {
     // Without a snapshot yet: the snapshot will have it.
     if (sent === null || !sees(recent.diff.audience, view)) return false;
     const next = recent.sent(view);
-    if (!newer(next, sent)) return false;
+    if (!isNews(recent, view, sent)) return false;
     const from = sent.state ?? recent.diff.from;
     this.watches.say(at, next);
     if (from === recent.diff.to) {

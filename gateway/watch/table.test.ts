@@ -12,6 +12,8 @@ describe('What was last sent of a user is kept as it was', () => {
     ['nothing yet of an epoch', sentOf(1_700_000_000, 0, 'offline')],
     ['a state of another gateway, of no known version', sentOf(-1, -1, 'away')],
     ['no state known', sentOf(-1, -1, null)],
+    ['a state of another gateway, as of an offset', { ...sentOf(-1, -1, 'away'), below: 17 }],
+    ['the last offset that there can be', { ...sentOf(-1, -1, null), below: Number.MAX_SAFE_INTEGER }],
     ['a version beyond 32 bits', sentOf(5, 2 ** 32 + 7, 'dnd')],
     ['the last version that fits', sentOf(5, 2 ** 40 - 1, 'invisible')],
     ['busy', sentOf(6, 3, 'busy')],

@@ -11,7 +11,7 @@
  * for a user whom everyone watches.
  *
  * `sent` is packed: the state, whether anything was sent, the epoch (by its number among those met, 65,535 at most: each is a
- * failover or a cut-over), and 40 bits of the version.
+ * failover or a cut-over), and 40 bits of the version; or, of what another gateway sent, 53 bits of an offset.
  */
 import type { State } from '../../schemas/generated.ts';
 import type { Sent } from '../recent-diffs.ts';
@@ -24,7 +24,7 @@ export type Reason = keyof typeof Why;
 const COLUMNS = 4;
 const WHY_MASK = 0b111;
 const SENT = 1 << 3;
-/** Sent by another gateway: the state is known, the version is not, so any is newer. */
+/** Sent by another gateway: the state is known, the version is not; instead, perhaps, the offset below which changes are in it. */
 const BEFORE = 1 << 4;
 const STATE_SHIFT = 5;
 const HIGH_SHIFT = 8;
@@ -247,19 +247,23 @@ export class WatchList<W> {
     const flags = this.#read(2, at);
     if ((flags & SENT) === 0) return null;
     const state = states[(flags >>> STATE_SHIFT) & 0b111] as State | null;
-    if ((flags & BEFORE) !== 0) return { epoch: -1, version: -1, state };
+    if ((flags & BEFORE) !== 0) {
+      const below = (flags >>> HIGH_SHIFT) * TWO_32 + this.#read(3, at);
+      return { epoch: -1, version: -1, state, ...(below === 0 ? {} : { below }) };
+    }
     const version = ((flags >>> HIGH_SHIFT) & 0xff) * TWO_32 + this.#read(3, at);
     return { epoch: this.#table.epochOf(flags >>> EPOCH_SHIFT), version, state };
   }
 
-  say(at: number, { epoch, version, state }: Sent): void {
+  say(at: number, { epoch, version, state, below = 0 }: Sent): void {
     const why = this.#read(2, at) & WHY_MASK;
     const said = SENT | (states.indexOf(state) << STATE_SHIFT);
-    const before = epoch < 0;
-    const high = before ? BEFORE : (Math.floor(version / TWO_32) & 0xff) << HIGH_SHIFT;
-    const number = before ? 0 : this.#table.numberOfEpoch(epoch) << EPOCH_SHIFT;
-    this.#write(2, at, why | said | high | number);
-    this.#write(3, at, before ? 0 : version % TWO_32);
+    // Of what was sent elsewhere there is no version, but perhaps an offset.
+    const word = epoch < 0 ? below : version;
+    const high = Math.floor(word / TWO_32) << HIGH_SHIFT;
+    const kind = epoch < 0 ? BEFORE : this.#table.numberOfEpoch(epoch) << EPOCH_SHIFT;
+    this.#write(2, at, why | said | high | kind);
+    this.#write(3, at, word % TWO_32);
   }
 
   /** In the list of this user, it lies there now. */

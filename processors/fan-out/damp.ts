@@ -69,10 +69,12 @@ interface Gate {
   last: Change | null;
   /** `last` has not been told. */
   waits: boolean;
+  /** It may have been, by the owner before: nobody was told here that something waits. */
+  again: boolean;
 }
 type Gates = Readonly<Record<View, Gate>>;
 
-const gate = (): Gate => ({ changes: [], toldAt: null, last: null, waits: false });
+const gate = (): Gate => ({ changes: [], toldAt: null, last: null, waits: false, again: false });
 
 class DampStage implements BoundFlow<Known> {
   readonly #options: DampOptions;
@@ -108,6 +110,7 @@ class DampStage implements BoundFlow<Known> {
         const one = gates[view];
         if (one.toldAt === null || one.last === null) continue;
         one.waits = true;
+        one.again = true;
         this.#waiting.add(user);
         this.#due = Number.NEGATIVE_INFINITY;
       }
@@ -143,8 +146,9 @@ class DampStage implements BoundFlow<Known> {
     const passes = !flapping || one.toldAt === null || change.stamp >= one.toldAt + this.#wait_ms;
     if (!flapping) one.toldAt = null;
     else if (passes) one.toldAt = change.stamp;
-    const began = one.waits;
+    const began = one.waits && !one.again;
     one.waits = !passes;
+    one.again = false;
     if (passes) return 'told';
     this.#due = Math.min(this.#due, this.#dueOf(one));
     return began ? 'waits' : 'withheld';
@@ -169,7 +173,7 @@ class DampStage implements BoundFlow<Known> {
 
   #release(user: string, gates: Gates, time: number): void {
     const due = views.filter((view) => gates[view].waits && this.#dueOf(gates[view]) <= time);
-    for (const view of due) Object.assign(gates[view], { waits: false, toldAt: time });
+    for (const view of due) Object.assign(gates[view], { waits: false, again: false, toldAt: time });
     const [self, others] = due.map((view) => gates[view].last as Change);
     if (self !== undefined && self === others) this.#say(self, due, false);
     else for (const view of due) this.#say(gates[view].last as Change, [view], false);

@@ -118,10 +118,29 @@ test.each(modes.flatMap((mode) => seeds.map((seed) => ({ mode, seed }))))(
       client.connection = null;
     };
 
+    /** A gateway is gone from one moment to the next, and its clients come back to another: a new one, at last. */
+    const kill = async (): Promise<void> => {
+      const [gone] = gateways.splice(Math.floor(random() * gateways.length), 1) as [PolicableFanOut];
+      for (const client of clients) if (client.gateway === gone) disconnect(client);
+      await gone.close();
+      const next = await make();
+      gateways.push(next);
+      open.push(next);
+    };
+    /** Its partitions go to an instance that makes its tables anew. */
+    const takeOver = async (): Promise<void> => {
+      const next = await runFanOut(on, flapping);
+      open.push(next);
+      await runners.splice(0, 1, next)[0]?.close();
+    };
+    const kills = random() < 0.6;
+
     for (const client of clients) connect(client);
     for (let step = 0; step < 250; step++) {
       const client = pick(clients);
       const dice = random();
+      if (kills && random() < 0.015) await kill();
+      if (kills && runners.length > 0 && random() < 0.015) await takeOver();
       if (dice < odds.change) {
         const diffs: Diff[] = [];
         for (let n = 1 + Math.floor(random() * 4); n > 0; n--) {
