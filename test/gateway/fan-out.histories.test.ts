@@ -6,7 +6,7 @@
 import { afterAll, expect, test } from 'vitest';
 import { silentLogger } from '../../base/logger.ts';
 import { createFanOut, type FanOutMode } from '../../gateway/fan-out.ts';
-import type { FanOut } from '../../gateway/parts.ts';
+import type { FanOut, PolicableFanOut } from '../../gateway/parts.ts';
 import type { JoinedRunner } from '../../runtime/joined.ts';
 import type { Diff, State } from '../../schemas/generated.ts';
 import type { DiffView, Presence } from '../../schemas/presence.ts';
