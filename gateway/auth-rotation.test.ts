@@ -32,7 +32,7 @@ const signed = (kid: string, claims: Record<string, unknown> = {}, ends = '1m'):
     .setExpirationTime(ends)
     .sign((keys.get(kid) as Key).privateKey);
 
-test('a key that is published later is fetched when a token of it comes; one that is gone is no longer taken by who starts then', async () => {
+test('a key published later is fetched when a token of it comes; one that is gone is not taken by who starts then', async () => {
   published = ['k1'];
   // Asks again at once: as long as is waited between two fetches otherwise, the test would have to.
   const authenticator = createAuthenticator({ loopback: false, jwksUrl, jwksCooldown_ms: 0 });

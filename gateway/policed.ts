@@ -1,11 +1,12 @@
 /**
  * The fan-out under a policy (policy.ts): who may not be seen is not watched, and reads as never seen.
  *
- * **Model.** What a connection asks for and may not see **sleeps** here: it is told of once, as a user never seen, and the
- * fan-out never hears of it, so a delivery costs nothing more than without a policy. When an answer may have changed (a kept list, a
- * fresh token, or some time where nobody says: `recheck_ms`) the connection is **reviewed**: watches that may no longer be end, and
- * their users are shown as never seen; what slept and may be wakes with a snapshot. Until the kept lists have been read
- * everything sleeps, and nothing is told. A user's kept list is watched through the fan-out, which asks `maySee` itself.
+ * **Model.** What a connection asks for and may not see **sleeps** here: it is told of once, as a user never seen, and
+ * the fan-out never hears of it, so a delivery costs nothing more than without a policy. When an answer may have changed
+ * (a kept list, a fresh token, or some time where nobody says: `recheck_ms`) the connection is **reviewed**: watches that
+ * may no longer be end, and their users are shown as never seen; what slept and may be wakes with a snapshot. Until the
+ * kept lists have been read everything sleeps, and nothing is told. A user's kept list is watched through the fan-out,
+ * which asks `maySee` itself.
  *
  * **Limits.** `ASLEEP_MAX` a connection (BAD_INPUT, as for those that are watched); reviews wait, each connection once,
  * REVIEWS_A_TICK_MAX of them every TICK_MS.

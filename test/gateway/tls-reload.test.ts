@@ -1,4 +1,4 @@
-/** A certificate renewed in its files: who is connected stays, who comes gets the new one; what cannot be used changes nothing. */
+/** A certificate renewed in its files: who is connected stays, who comes gets it; what cannot be used changes nothing. */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';

@@ -6,7 +6,7 @@
  * | When | hidden | gone |
  * | --- | --- | --- |
  * | veil drawn | `override_set` invisible | the override that held is cleared, each living device says `offline` |
- * | meanwhile | hello, heartbeat, goodbye, silence, sessions, devices, invisible again | a marker of the same gateway, or a tick |
+ * | meanwhile | hello, heartbeat, goodbye, silence, invisible again | a marker of the same gateway, or a tick |
  * | veil lifted | cleared, over (`until`), replaced by another override | a hello or heartbeat of each living device |
  *
  * Where one of the two has more records, the other has as many markers and ticks. Where the veil is lifted while a device is in
