@@ -74,6 +74,11 @@ export class Session implements Connection {
     this.#traceparent = start.traceparent;
   }
 
+  /** Of the token that it bears now. */
+  get principal(): Principal {
+    return this.#principal;
+  }
+
   get open(): boolean {
     return this.#open;
   }

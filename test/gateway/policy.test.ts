@@ -156,6 +156,23 @@ describe('claim: whom the token names', () => {
   });
 });
 
+describe('claim, on a stream', () => {
+  test('a fresh token with other claims ends watches and begins others; an admin sees all', async () => {
+    await under('claim', { jwtSecret: SECRET });
+    const ada = await join(await token('ada', { watch: ['bob'] }));
+    ada.say({ type: 'subscribe', user_ids: ['bob', 'cyd'] });
+    expect([await snapshot(ada), await snapshot(ada)].flat().sort()).toEqual(['bob online 1', 'cyd offline 0']);
+    ada.say({ type: 'token', token: await token('ada', { watch: ['cyd'], n: 2 }) });
+    expect([await snapshot(ada), await snapshot(ada)].flat().sort()).toEqual(['bob offline 0', 'cyd online 1']);
+    await tellDiffs(rig, 'bob', 'busy', 2);
+    await tellDiffs(rig, 'cyd', 'busy', 2);
+    expect((await ada.next('diffs')).diffs).toMatchObject([{ user_id: 'cyd', to: 'busy' }]);
+    const root = await join(await token('root', { scope: 'presence:read presence:admin' }));
+    root.say({ type: 'subscribe', user_ids: ['bob'] });
+    expect(await snapshot(root)).toEqual(['bob busy 2']);
+  });
+});
+
 describe('a policy of one’s own', () => {
   test('is asked, again and again; one that throws has said no', async () => {
     let may = (_user: string): boolean => false;
