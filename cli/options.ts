@@ -344,7 +344,7 @@ export const optionTable = {
     flag: 'fanout',
     env: 'FANOUT',
     value: 'broadcast|routed',
-    help: 'How diffs reach gateways: each reads all, or is sent those of whom it has watchers. The same for gateways and topology.',
+    help: 'How diffs reach gateways: each reads all, or those that it has watchers of. For gateways and topology alike.',
     defaultText: 'broadcast',
     schema: oneOf(['broadcast', 'routed']).default('broadcast'),
   },

@@ -242,16 +242,23 @@ class RoutedFeed implements Feed {
       if (sees(diff.audience, view) && (newest === undefined || newer(recent.sent(view), newest.sent(view))))
         user.newest[view] = recent;
     }
-    if (withheld !== user.withheld && (withheld || asked === null || asked === -1)) this.#withhold(key, user, withheld);
+    if (withheld || asked === null || asked === -1) this.#withhold(user, recent, withheld);
     // What comes out in the end leaps over what is withheld first: what came before that is known from here on.
     if (withheld) return asked === null ? recent : null;
     return asked === null || user.known ? recent : null;
   }
 
-  #withhold(key: string, user: RoutedUser, withheld: boolean): void {
-    user.withheld = withheld;
-    if (withheld) this.withheld.add(key);
-    else this.withheld.delete(key);
+  #withhold(user: RoutedUser, recent: Recent, withheld: boolean): void {
+    const { diff } = recent;
+    for (const view of ['self', 'others'] as const) {
+      const newest = user.newest[view];
+      // A repeat of what came before says nothing of what waits now.
+      if (!sees(diff.audience, view) || newest === undefined || newer(newest.sent(view), recent.sent(view))) continue;
+      if (withheld) user.withheld.add(view);
+      else user.withheld.delete(view);
+    }
+    if (user.withheld.size > 0) this.withheld.add(diff.user_id);
+    else this.withheld.delete(diff.user_id);
   }
 
   #tell(cursor: Cursor, key: string, answers: readonly Answer[], { viewOf, tell }: ResumeOptions): boolean {

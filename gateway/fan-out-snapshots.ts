@@ -28,7 +28,7 @@ export const BEHIND_MAX = 100_000;
 /** Of one connection: asked for and not sent yet. */
 export const SNAPSHOTS_WAITING_MAX = 50;
 const AHEAD_MS = 500;
-/** A snapshot waits so long for the answers to routes; after that it comes from the cache alone, marked stale, and again later. */
+/** So long for the answers to routes; after that it comes from the cache alone, marked stale, and again later. */
 const KNOWN_MS = 2_000;
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 1_000;

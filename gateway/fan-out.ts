@@ -8,8 +8,8 @@
  * reader keeps the newest diff of each user (watchers.ts), and gets it when its socket has room.
  *
  * A cursor in each frame says up to where the diffs were told, and what was last sent of whom something is withheld. A resume
- * is told by the feed who changed since, and tells them once. Connections that are told nothing get an empty frame with a fresh cursor
- * once a minute, so that five minutes count from the disconnect and not from the last change.
+ * is told by the feed who changed since, and tells them once. Connections that are told nothing get an empty frame with a fresh
+ * cursor once a minute, so that five minutes count from the disconnect and not from the last change.
  *
  * **Limits.** 10,000 users asked for a connection (BAD_INPUT), 10,000 a kept list; recent diffs, kept lists and entries to be
  * corrected as their files say. Batches wait for the frames before them, so nothing piles up here.

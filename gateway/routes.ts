@@ -20,8 +20,8 @@ export interface RoutedUser {
   watched: boolean;
   routed: boolean;
   known: boolean;
-  /** In some view. */
-  withheld: boolean;
+  /** The views in which the newest is withheld from watchers. */
+  readonly withheld: Set<View>;
   readonly newest: Partial<Record<View, Recent>>;
   /** Called once when known, or wanted no more. */
   waiters: (() => void)[];
@@ -74,7 +74,7 @@ export class PartitionRoutes {
   watched(key: string, watched: boolean): void {
     const user = this.users.get(key);
     if (user !== undefined) user.watched = watched;
-    else if (watched) this.users.set(key, { watched, routed: false, known: false, withheld: false, newest: {}, waiters: [] });
+    else if (watched) this.users.set(key, { watched, routed: false, known: false, withheld: new Set(), newest: {}, waiters: [] });
     this.#dirty.add(key);
   }
 
@@ -154,7 +154,7 @@ export class PartitionRoutes {
         continue;
       }
       user.routed = true;
-      adds.push({ user_id, since: user.known && !user.withheld && this.position >= 0 ? this.position : null });
+      adds.push({ user_id, since: user.known && user.withheld.size === 0 && this.position >= 0 ? this.position : null });
     }
     this.restatedSince = this.position;
     this.#routed = adds.length;

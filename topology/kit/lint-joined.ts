@@ -35,7 +35,7 @@ export const joinedRules: readonly Rule[] = [
     if (remember !== null && remember.value < RESUME_WITHIN_MS)
       report(
         remember.at,
-        `remember ${printMillis(remember.value)} is shorter than the ${printMillis(RESUME_WITHIN_MS)} in which a reader may come back`,
+        `remember ${printMillis(remember.value)} is less than the ${printMillis(RESUME_WITHIN_MS)} of a resume`,
         'Raise it: a resume from before gets a snapshot instead of what changed.',
       );
   }),
