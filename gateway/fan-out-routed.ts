@@ -226,6 +226,7 @@ class RoutedFeed implements Feed {
     const telling = this.#sink.diffs(news);
     if (answered > 0) routes.answered(answered, epoch);
     if (position !== null) routes.position = Math.max(routes.position, position);
+    this.#sink.moved();
     return telling;
   }
 

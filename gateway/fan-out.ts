@@ -101,6 +101,8 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
   /** Diffs read in this turn. */
   #queue: Recent[] = [];
   #flushing: Promise<void> | null = null;
+  /** Those whose frames of this turn hold something. */
+  readonly #touched = new Set<Watcher>();
   /** Slow readers that hold something back. */
   readonly #slow = new Set<Watcher>();
   #cursor: { readonly text: string; readonly incomplete: string; readonly at: number } | null = null;
@@ -216,6 +218,7 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     this.#watchers.detach(connection);
     this.#snapshots.detach(watcher);
     this.#slow.delete(watcher);
+    this.#touched.delete(watcher);
   }
 
   watches(connection: Connection): readonly { readonly key: string; readonly asked: boolean }[] {
@@ -269,8 +272,12 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     return this.#flushing;
   }
 
+  moved(): void {
+    this.#cursor = null;
+  }
+
   wasSent(recent: Recent, from: Sent['state']): void {
-    this.#flush();
+    this.#offerQueue();
     const key = recent.diff.user_id;
     for (const watcher of this.#watchers.watching(key) ?? []) {
       const watch = watcher.watches.get(key);
@@ -296,16 +303,24 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     // Unsubscribed meanwhile, or a snapshot began it after all.
     if (watch === undefined || watch.sent !== null) return;
     // What waits for the end of the turn came before.
-    this.#flush();
+    this.#offerQueue();
     watch.sent = sent;
     if (last !== null) watcher.offer(key, last);
   }
 
   #flush(): void {
+    this.#offerQueue();
+    if (this.#touched.size === 0) return;
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    for (const watcher of touched) this.#sendDiffs(watcher);
+  }
+
+  /** Into the frames that are being made; they go out later, when the feed's positions cover them. */
+  #offerQueue(): void {
     const queue = this.#queue;
     if (queue.length === 0) return;
     this.#queue = [];
-    const touched = new Set<Watcher>();
     const now = this.now();
     for (const item of queue) {
       const key = item.diff.user_id;
@@ -314,11 +329,10 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
         if (watcher.offer(key, item)) {
           if (first) observe(item, now);
           first = false;
-          touched.add(watcher);
+          this.#touched.add(watcher);
         } else if (watcher.held.size > 0) this.#slow.add(watcher);
       }
     }
-    for (const watcher of touched) this.#sendDiffs(watcher);
   }
 
   #releaseSlow(): void {

@@ -57,6 +57,8 @@ export interface ResumeOptions {
 export interface FeedSink {
   /** Diffs in order; they are told at the end of this turn. The next batch waits for it. */
   diffs(items: readonly Recent[]): Promise<void> | undefined;
+  /** The positions, or what is withheld, are others now. */
+  moved(): void;
   /** What a watcher who was last sent this user before they came here (`state` null) was last sent, after all. */
   wasSent(recent: Recent, from: Sent['state']): void;
 }
