@@ -9,6 +9,7 @@ import type { FanOutOptions } from './fan-out.ts';
 import { followDiffs } from './fan-out-diffs.ts';
 import { changedSince, type Feed, type FeedSink, KEEP_MS, type ResumeOptions, unknownSent } from './feed.ts';
 import { newer, type Recent, RecentDiffs, type View } from './recent-diffs.ts';
+import type { Place } from './watchers.ts';
 
 /** How long a resume waits for diffs that another gateway has told already. */
 const CATCH_UP_MS = 1_000;
@@ -45,6 +46,14 @@ class BroadcastFeed implements Feed {
 
   positions(): number[] {
     return this.#recents.positions();
+  }
+
+  covers({ partition, offset }: Place): boolean {
+    return offset < this.#recents.positionOf(partition);
+  }
+
+  placeBelow(key: string, offset: number): Place {
+    return { partition: this.#partitionOf(key), offset: offset - 1 };
   }
 
   watched(): void {}

@@ -26,6 +26,7 @@ import type { FanOutOptions } from './fan-out.ts';
 import { changedSince, type Feed, type FeedSink, KEEP_MS, type ResumeOptions, unknownSent } from './feed.ts';
 import { newer, Recent, sees, type View } from './recent-diffs.ts';
 import { type Answer, PartitionRoutes, type RoutedUser } from './routes.ts';
+import type { Place } from './watchers.ts';
 
 /** How long changes of routes are gathered. */
 const TICK_MS = 25;
@@ -103,6 +104,14 @@ class RoutedFeed implements Feed {
 
   positions(): number[] {
     return this.#partitions.map(({ position }) => position);
+  }
+
+  covers({ partition, offset }: Place): boolean {
+    return offset < 0 || offset < (this.#partitions[partition]?.position ?? -1);
+  }
+
+  placeBelow(key: string, offset: number): Place {
+    return { partition: partitionOf(key, this.#partitions.length), offset: offset - 1 };
   }
 
   watched(key: string, isWatched: boolean): void {

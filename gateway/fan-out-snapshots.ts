@@ -184,6 +184,8 @@ export class Snapshots {
       watch.sent = { epoch: now.epoch, version: now.version, state: now.state };
       watcher.held.delete(key);
       if (this.#isAhead(watcher, key, cached)) watcher.ahead.set(key, cached);
+      const newest = this.#options.feed.newest(key, watcher.view(key));
+      if (newest !== undefined) watcher.tells(key, newest);
       presences.push(stale ? { ...now, stale } : now);
     }
     this.#options.send(watcher, presences);

@@ -93,7 +93,10 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
   readonly now: () => number;
   readonly #options: FanOutOptions;
   readonly #maySee: (connection: Connection, key: string) => boolean;
-  readonly #watchers = new Watchers((key, isWatched) => this.#feed.watched(key, isWatched));
+  readonly #watchers = new Watchers(
+    (key, isWatched) => this.#feed.watched(key, isWatched),
+    (place) => this.#feed.covers(place),
+  );
   #interest: InterestTable | null = null;
   #theFeed: Feed | null = null;
   #theSnapshots: Snapshots | null = null;
@@ -173,6 +176,7 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
   unsubscribe(connection: Connection, keys: readonly string[]): void {
     const watcher = this.#watchers.of(connection);
     if (watcher === undefined) return;
+    this.#flush(); // what was to be told of them comes before
     for (const key of keys) this.#watchers.unwatch(watcher, key, 'asked');
   }
 
@@ -305,7 +309,9 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     // What waits for the end of the turn came before.
     this.#offerQueue();
     watch.sent = sent;
-    if (last !== null) watcher.offer(key, last);
+    if (sent.below !== undefined) watcher.tells(key, this.#feed.placeBelow(key, sent.below));
+    // Answers come one by one, and a snapshot of the same user may go out between them: then this goes before it.
+    if (last !== null && watcher.offer(key, last)) this.#touched.add(watcher);
   }
 
   #flush(): void {

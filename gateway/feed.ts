@@ -5,6 +5,7 @@
 import type { Presence } from '../schemas/presence.ts';
 import type { Cursor } from './cursor.ts';
 import type { Recent, Sent, View } from './recent-diffs.ts';
+import type { Place } from './watchers.ts';
 
 /** For how long diffs are of use: a cursor resumes within 5 minutes, is made anew each minute, and the way takes time. */
 export const KEEP_MS = 300_000 + 60_000 + 10_000;
@@ -33,6 +34,10 @@ export interface Feed extends Known {
   readonly epoch: number;
   /** By partition: every diff below it has been handed to the fan-out, but what `withheld` says; -1: not known. */
   positions(): number[];
+  /** Whether the position of its partition lies behind this change; one of no offset is covered. */
+  covers(place: Place): boolean;
+  /** The last place below an offset of this user's partition. */
+  placeBelow(key: string, offset: number): Place;
   /** Users whose newest diff is withheld, for now. */
   readonly withheld: ReadonlySet<string>;
   /** Somebody watches this user from now on, or nobody any more. */

@@ -138,6 +138,10 @@ export class RecentDiffs {
     return this.#held.map((held) => held.next);
   }
 
+  positionOf(partition: number): number {
+    return this.#of(partition).next;
+  }
+
   /**
    * What is known of a partition before the first `add`: `items` are all its diffs from `start` to `next`; `whole`: there
    * never was one before.

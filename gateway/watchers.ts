@@ -25,6 +25,9 @@ export const isNews = (recent: Recent, view: View, sent: Sent): boolean =>
 
 const none: ReadonlyMap<string, Sent> = new Map();
 
+/** Of a change in presence.diffs. */
+export type Place = Pick<Recent, 'partition' | 'offset'>;
+
 export class Watcher {
   readonly connection: Connection;
   readonly watches: WatchList<Watcher>;
@@ -35,14 +38,18 @@ export class Watcher {
   readonly held = new Sparse<string, Recent>();
   /** Users of whom a snapshot said more than the diffs read here by then: the version of it. */
   readonly ahead = new Sparse<string, Versioned>();
+  /** Users of whom more was told than the feed's position covers yet. */
+  readonly beyond = new Sparse<string, Place>();
   /** Elements of the frame that is being made. */
   readonly out: string[] = [];
   /** When the last frame with a cursor went out, monotonic ms. */
   framedAt: number;
   gone = false;
+  readonly #covers: (place: Place) => boolean;
 
-  constructor(connection: Connection, table: WatchTable<Watcher>, now: number) {
+  constructor(connection: Connection, table: WatchTable<Watcher>, covers: (place: Place) => boolean, now: number) {
     this.connection = connection;
+    this.#covers = covers;
     this.watches = table.open(this);
     this.framedAt = now;
   }
@@ -57,20 +64,28 @@ export class Watcher {
    */
   withheld(alsoWithheld: ReadonlySet<string>): ReadonlyMap<string, Sent> | null {
     if (this.pending > 0) return null;
-    if (this.held.size === 0 && this.ahead.size === 0 && alsoWithheld.size === 0) return none;
-    if (this.held.size + this.ahead.size > WITHHELD_MAX) return null;
+    for (const [key, place] of this.beyond.size === 0 ? [] : [...this.beyond]) if (this.#covers(place)) this.beyond.delete(key);
+    const { held, ahead, beyond, watches } = this;
+    if (held.size === 0 && ahead.size === 0 && beyond.size === 0 && alsoWithheld.size === 0) return none;
+    if (Math.max(held.size, ahead.size, beyond.size) > WITHHELD_MAX) return null;
     const found = new Map<string, Sent>();
     const note = (key: string): boolean => {
-      const sent = this.watches.get(key)?.sent;
+      const sent = watches.get(key)?.sent;
       if (sent == null || found.has(key)) return true;
       if (sent.state === null || sent.version < 0 || found.size === WITHHELD_MAX) return false;
       found.set(key, sent);
       return true;
     };
-    const few = alsoWithheld.size <= this.watches.size;
-    const also = few ? alsoWithheld : [...this.watches.keys()].filter((key) => alsoWithheld.has(key));
-    for (const keys of [this.held.keys(), this.ahead.keys(), also]) for (const key of keys) if (!note(key)) return null;
+    const few = alsoWithheld.size <= watches.size;
+    const also = few ? alsoWithheld : [...watches.keys()].filter((key) => alsoWithheld.has(key));
+    for (const keys of [held.keys(), ahead.keys(), beyond.keys(), also]) for (const key of keys) if (!note(key)) return null;
     return found;
+  }
+
+  /** This user was told of as of this place: a cursor says so, until the feed's position does. */
+  tells(key: string, place: Place): void {
+    const known = this.beyond.get(key);
+    if (!this.#covers(place) && (known === undefined || known.offset < place.offset)) this.beyond.set(key, place);
   }
 
   /** Puts a diff into the frame that is being made, or holds it back. Whether it went into the frame. */
@@ -109,6 +124,7 @@ export class Watcher {
     if (!isNews(recent, view, sent)) return false;
     const from = sent.state ?? recent.diff.from;
     this.watches.say(at, next);
+    this.tells(key, recent);
     if (from === recent.diff.to) {
       suppressed.inc({ reason: 'same' });
       return false;
@@ -125,9 +141,15 @@ export class Watchers {
   /** The connections of a user: nearly always one. */
   readonly #own = new Map<string, Watcher | Set<Watcher>>();
 
-  /** `onWatched`: somebody watches this user from now on, or nobody any more. */
-  constructor(onWatched: (key: string, isWatched: boolean) => void) {
+  readonly #covers: (place: Place) => boolean;
+
+  /**
+   * `onWatched`: somebody watches this user from now on, or nobody any more. `covers`: whether the feed's position lies behind
+   * that place.
+   */
+  constructor(onWatched: (key: string, isWatched: boolean) => void, covers: (place: Place) => boolean) {
     this.#table = new WatchTable(onWatched);
+    this.#covers = covers;
   }
 
   get all(): Iterable<Watcher> {
@@ -152,7 +174,7 @@ export class Watchers {
   }
 
   attach(connection: Connection, now: number): Watcher {
-    const watcher = new Watcher(connection, this.#table, now);
+    const watcher = new Watcher(connection, this.#table, this.#covers, now);
     this.#byConnection.set(connection.id, watcher);
     const own = this.#own.get(connection.userKey);
     if (own === undefined) this.#own.set(connection.userKey, watcher);
@@ -173,6 +195,7 @@ export class Watchers {
     watcher.watches.clear();
     watcher.held.clear();
     watcher.ahead.clear();
+    watcher.beyond.clear();
     this.#measure();
   }
 
@@ -200,6 +223,7 @@ export class Watchers {
     watches.remove(at);
     watcher.held.delete(key);
     watcher.ahead.delete(key);
+    watcher.beyond.delete(key);
     this.#measure();
   }
 

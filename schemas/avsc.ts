@@ -4,7 +4,7 @@
  * Types are built so that records come out as plain objects: equal to a literal with the same fields,
  * with every field of today's schema there, whatever the writer's schema had.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import avro from 'avsc';
 import type { subjects } from './topics.ts';
 
@@ -26,6 +26,10 @@ const files: Readonly<Record<SchemaName, string>> = {
 
 export const schemaNames = Object.keys(files) as readonly SchemaName[];
 export const schemaFile = (name: SchemaName): string => files[name];
+
+/** Those that a folder has (it ends in a slash): one that came later is not among a released version's. */
+export const schemasIn = (folder: URL): readonly SchemaName[] =>
+  schemaNames.filter((name) => existsSync(new URL(files[name], folder)));
 
 /** The schema as today's source has it; `folder` ends in a slash and is this folder if not given. */
 export function readSchema(name: SchemaName, folder: URL = new URL('./', import.meta.url)): AvroSchema {

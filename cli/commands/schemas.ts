@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import type { Command } from 'commander';
 import { PresenceError } from '../../base/errors.ts';
-import { incompatibility, readSchema, schemaFile, schemaNames } from '../../schemas/avsc.ts';
+import { incompatibility, readSchema, schemaFile, schemaNames, schemasIn } from '../../schemas/avsc.ts';
 import { subjects } from '../../schemas/topics.ts';
 
 const released = new URL('../../schemas/released/', import.meta.url);
@@ -18,8 +18,10 @@ export function addSchemas(program: Command): void {
     .command('list')
     .description('Each schema, its subject, its file, and in which releases it stands.')
     .action(() => {
-      const all = versions().join(', ');
-      for (const name of schemaNames) process.stdout.write(`${name}\t${subjects[name]}\tschemas/${schemaFile(name)}\t${all}\n`);
+      for (const name of schemaNames) {
+        const those = versions().filter((version) => schemasIn(new URL(`${version}/`, released)).includes(name));
+        process.stdout.write(`${name}\t${subjects[name]}\tschemas/${schemaFile(name)}\t${those.join(', ')}\n`);
+      }
     });
 
   schemas
@@ -28,8 +30,9 @@ export function addSchemas(program: Command): void {
     .action(() => {
       let checked = 0;
       for (const version of versions()) {
-        for (const name of schemaNames) {
-          const fault = incompatibility(readSchema(name), readSchema(name, new URL(`${version}/`, released)));
+        const folder = new URL(`${version}/`, released);
+        for (const name of schemasIn(folder)) {
+          const fault = incompatibility(readSchema(name), readSchema(name, folder));
           checked += 1;
           if (fault === null) continue;
           process.stdout.write(`schemas/${schemaFile(name)}: does not read what ${version} wrote: ${fault}\n`);

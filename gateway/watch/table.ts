@@ -24,7 +24,7 @@ export type Reason = keyof typeof Why;
 const COLUMNS = 4;
 const WHY_MASK = 0b111;
 const SENT = 1 << 3;
-/** Sent by another gateway: the state is known, the version is not; instead, perhaps, the offset below which changes are in it. */
+/** Sent by another gateway: the state is known; of the version only, perhaps, the offset below which changes are in it. */
 const BEFORE = 1 << 4;
 const STATE_SHIFT = 5;
 const HIGH_SHIFT = 8;
