@@ -16,7 +16,7 @@
  */
 import { clock, type Timer, turn } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
-import { counter, histogram } from '../base/metrics.ts';
+import { counter } from '../base/metrics.ts';
 import type { Log } from '../ports/log.ts';
 import type { Codecs } from '../schemas/codec.ts';
 import type { Presence } from '../schemas/presence.ts';
@@ -26,6 +26,7 @@ import { createBroadcastFeed } from './fan-out-broadcast.ts';
 import { createRoutedFeed } from './fan-out-routed.ts';
 import { Snapshots } from './fan-out-snapshots.ts';
 import type { Changed, Feed, FeedSink } from './feed.ts';
+import { observe } from './freshness.ts';
 import { createInterest, type InterestTable, WATCHED_MAX } from './interest.ts';
 import type { Connection, ListChange, PolicableFanOut, Reads } from './parts.ts';
 import { type Recent, type Sent, sees } from './recent-diffs.ts';
@@ -63,11 +64,6 @@ export interface FanOutOptions {
 const frames = counter('presence_gateway_frames_total', 'Frames pushed to watchers, by type.', ['type']);
 const pushed = counter('presence_gateway_diffs_pushed_total', 'Diffs pushed to connections.');
 const resumes = counter('presence_gateway_resumes_total', 'Resumes, by what was answered.', ['answer']);
-const freshness = histogram(
-  'presence_freshness_seconds',
-  "From a signal's arrival at its gateway (or a deadline) to the first push of its diff by this gateway.",
-  ['to', 'cause'],
-);
 
 /** Rejects with LOG_UNAVAILABLE (retriable) when the log cannot be reached at start; `ready` says when all was read. */
 export async function createFanOut(options: FanOutOptions): Promise<PolicableFanOut> {
@@ -310,7 +306,7 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     this.#offerQueue();
     watch.sent = sent;
     if (sent.below !== undefined) watcher.tells(key, this.#feed.placeBelow(key, sent.below));
-    // Answers come one by one, and a snapshot of the same user may go out between them: then this goes before it.
+    // A snapshot of the same user may go out before the last answer comes: this goes before it.
     if (last !== null && watcher.offer(key, last)) this.#touched.add(watcher);
   }
 
@@ -322,7 +318,7 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     for (const watcher of touched) this.#sendDiffs(watcher);
   }
 
-  /** Into the frames that are being made; they go out later, when the feed's positions cover them. */
+  /** Into the frames that are being made: they go out when the feed's positions cover them. */
   #offerQueue(): void {
     const queue = this.#queue;
     if (queue.length === 0) return;
@@ -392,11 +388,4 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     }
     return withheld === null ? this.#cursor.incomplete : this.#cursor.text;
   }
-}
-
-function observe({ diff }: Recent, now: number): void {
-  // Anyone may read metrics: that somebody has just become invisible is none of theirs.
-  if (diff.audience === 'self') return;
-  const since = diff.received_at > 0 ? diff.received_at : diff.at;
-  freshness.observe({ to: diff.to, cause: diff.cause }, Math.max(0, now - since) / 1_000);
 }

@@ -11,9 +11,10 @@
  * for a user whom everyone watches.
  *
  * `sent` is packed: the state, whether anything was sent, the epoch (by its number among those met, 65,535 at most: each is a
- * failover or a cut-over), and 40 bits of the version; or, of what another gateway sent, 53 bits of an offset.
+ * failover or a cut-over), and 39 bits of the version; or, of what another gateway sent, 53 bits of an offset.
  */
-import type { State } from '../../schemas/generated.ts';
+import { PresenceError } from '../../base/errors.ts';
+import { type State, stateSymbols } from '../../schemas/generated.ts';
 import type { Sent } from '../recent-diffs.ts';
 import { Arena, blockWords } from './arena.ts';
 import { NumberList } from './list.ts';
@@ -27,13 +28,21 @@ const SENT = 1 << 3;
 /** Sent by another gateway: the state is known; of the version only, perhaps, the offset below which changes are in it. */
 const BEFORE = 1 << 4;
 const STATE_SHIFT = 5;
-const HIGH_SHIFT = 8;
+const HIGH_SHIFT = 9;
+const HIGH_MASK = 0x7f;
 const EPOCH_SHIFT = 16;
 /** Metric: none, each is a failover. At the limit an epoch met for the first time takes the number of the last one. */
 const EPOCHS_MAX = 65_535;
 const TWO_32 = 2 ** 32;
 
-const states: readonly (State | null)[] = [null, 'dnd', 'busy', 'online', 'away', 'offline', 'invisible'];
+const states: readonly (State | null)[] = [null, ...stateSymbols];
+/** What four bits tell apart. */
+const STATES_MAX = 16;
+if (states.length > STATES_MAX)
+  throw new PresenceError('INTERNAL', `There are ${states.length - 1} states, and room for ${STATES_MAX - 1}.`, {
+    at: 'gateway/watch/table.ts',
+    retriable: false,
+  });
 
 interface WatchedUser {
   readonly key: string;
@@ -246,12 +255,12 @@ export class WatchList<W> {
   sentOf(at: number): Sent | null {
     const flags = this.#read(2, at);
     if ((flags & SENT) === 0) return null;
-    const state = states[(flags >>> STATE_SHIFT) & 0b111] as State | null;
+    const state = states[(flags >>> STATE_SHIFT) & (STATES_MAX - 1)] as State | null;
     if ((flags & BEFORE) !== 0) {
       const below = (flags >>> HIGH_SHIFT) * TWO_32 + this.#read(3, at);
       return { epoch: -1, version: -1, state, ...(below === 0 ? {} : { below }) };
     }
-    const version = ((flags >>> HIGH_SHIFT) & 0xff) * TWO_32 + this.#read(3, at);
+    const version = ((flags >>> HIGH_SHIFT) & HIGH_MASK) * TWO_32 + this.#read(3, at);
     return { epoch: this.#table.epochOf(flags >>> EPOCH_SHIFT), version, state };
   }
 
