@@ -206,8 +206,8 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     }
     if (unsaid.length < fresh.size || fresh.size === 0) {
       resumes.inc({ answer: 'diffs' });
+      this.#touched.add(watcher); // it is answered with a frame, be it an empty one
       this.#flush();
-      this.#sendDiffs(watcher);
     } else resumes.inc({ answer: 'snapshot' });
     if (unsaid.length > 0) await this.#snapshots.send(watcher, unsaid);
   }
