@@ -13,7 +13,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { LoadClient } from '../test/load/client.ts';
-import { type Cluster, startCluster } from '../test/load/cluster.ts';
+import { type Cluster, type Role, startCluster } from '../test/load/cluster.ts';
+import { sumsOf } from './streams/gateways.ts';
 
 const { values } = parseArgs({
   options: {
@@ -150,13 +151,8 @@ async function lostGateway(cluster: Cluster): Promise<number[]> {
 }
 
 /** Of one role: CPU-seconds used, and the mean of what it measures of itself, ms. */
-async function inside(url: string): Promise<Record<string, number>> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  const sum = (name: string): number =>
-    [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? ([0-9.e+-]+)$`, 'gm'))].reduce(
-      (total, match) => total + Number(match[1]),
-      0,
-    );
+async function inside(role: Pick<Role, 'url'>): Promise<Record<string, number>> {
+  const sum = await sumsOf(role);
   const mean = (name: string): number => Math.round((sum(`${name}_sum`) / sum(`${name}_count`)) * 10_000) / 10;
   return {
     cpu_s: Math.round(sum('process_cpu_seconds_total')),
@@ -186,7 +182,7 @@ const samples = {
 };
 done.value = true;
 const said = await saying;
-for (const role of cluster.roles.slice(0, 3)) say(`${role.description}: ${JSON.stringify(await inside(role.url))}`);
+for (const role of cluster.roles.slice(0, 3)) say(`${role.description}: ${JSON.stringify(await inside(role))}`);
 const result = {
   machine: `${cpus().length} x ${cpus()[0]?.model}, Node ${process.version}`,
   signals_per_s: Math.round(said / ((performance.now() - started) / 1_000)),

@@ -279,7 +279,7 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
   wasSent(recent: Recent, from: Sent['state']): void {
     this.#offerQueue();
     const key = recent.diff.user_id;
-    for (const watcher of this.#watchers.watching(key) ?? []) {
+    for (const watcher of this.#watchers.watching(key)) {
       const watch = watcher.watches.get(key);
       if (watch?.sent == null || watch.sent.state !== null) continue;
       const view = watcher.view(key);

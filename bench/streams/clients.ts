@@ -15,7 +15,7 @@ const DIFFS = Buffer.from('{"type":"diffs"');
 const WELCOME = Buffer.from('{"type":"welcome"');
 const ENTRY = Buffer.from('"user_id"');
 
-const counts = { diffs: 0, frames: 0, bytes: 0, snapshots: 0, reconnects: 0, offline: 0, settledAt: 0 };
+const counts = { diffs: 0, frames: 0, bytes: 0, snapshots: 0, reconnects: 0, offline: 0 };
 let closes: Record<string, number> = {};
 let latency_ms: number[] = [];
 let away_ms: number[] = [];
@@ -121,8 +121,7 @@ class Client {
     this.#settled = true;
     this.#failures = 0;
     settled += 1;
-    counts.settledAt = Date.now();
-    if (this.#lostAt > 0) away_ms.push(counts.settledAt - this.#lostAt);
+    if (this.#lostAt > 0) away_ms.push(Date.now() - this.#lostAt);
     this.#lostAt = 0;
   }
 
@@ -189,7 +188,7 @@ function report(): Report {
 }
 
 function reset(): void {
-  Object.assign(counts, { diffs: 0, frames: 0, bytes: 0, snapshots: 0, reconnects: 0, offline: 0, settledAt: 0 });
+  Object.assign(counts, { diffs: 0, frames: 0, bytes: 0, snapshots: 0, reconnects: 0, offline: 0 });
   closes = {};
   latency_ms = [];
   away_ms = [];

@@ -103,7 +103,6 @@ function add(a: Report, b: Report): Report {
     closes,
     latency_ms: a.latency_ms.concat(b.latency_ms),
     away_ms: a.away_ms.concat(b.away_ms),
-    settledAt: Math.max(a.settledAt, b.settledAt),
     cpu_s: a.cpu_s + b.cpu_s,
   };
 }

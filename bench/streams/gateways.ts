@@ -10,14 +10,18 @@ export interface Figures {
   readonly pushed: number;
 }
 
-/** The sum of a metric's series; 0 where it has none. */
-export async function figuresOf({ url }: Pick<Role, 'url'>): Promise<Figures> {
+/** What a role shows just now: the sum of a metric's series; 0 where it has none. */
+export async function sumsOf({ url }: Pick<Role, 'url'>): Promise<(name: string) => number> {
   const text = await (await fetch(`${url}/metrics`)).text();
-  const sum = (name: string): number =>
+  return (name) =>
     [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? ([0-9.e+-]+)$`, 'gm'))].reduce(
       (total, match) => total + Number(match[1]),
       0,
     );
+}
+
+export async function figuresOf(role: Pick<Role, 'url'>): Promise<Figures> {
+  const sum = await sumsOf(role);
   return {
     cpu_s: sum('process_cpu_seconds_total'),
     rss: sum('process_resident_memory_bytes'),

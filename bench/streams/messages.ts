@@ -53,7 +53,5 @@ export interface Report {
   readonly latency_ms: readonly number[];
   /** How long each client that came back had been away, ms: from its close to its next snapshot. */
   readonly away_ms: readonly number[];
-  /** Wall clock, ms, at which the last client that was away settled again; 0: nobody was. */
-  readonly settledAt: number;
   readonly cpu_s: number;
 }
