@@ -183,13 +183,14 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     Snapshots.mayAsk(watcher);
     const fresh = new Set(keys.filter((key) => !watcher.watches.has(key)));
     const asked = this.#ask(watcher, keys);
+    for (const key of fresh) watcher.resuming.set(key, cursor);
     watcher.pending += 1; // these are watched, and not told of yet
     let unsaid: readonly string[] | null = null;
     try {
       await this.#ready;
       const options = {
         viewOf: (key: string) => watcher.view(key),
-        tell: (changed: Changed) => this.#resumeOne(watcher, changed),
+        tell: (changed: Changed) => this.#resumeOne(watcher, cursor, changed),
       };
       unsaid = await this.#feed.resume(
         cursor,
@@ -198,6 +199,7 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
       );
     } finally {
       watcher.pending -= 1;
+      for (const key of fresh) if (watcher.resuming.get(key) === cursor) watcher.resuming.delete(key);
     }
     if (watcher.gone) return;
     if (unsaid === null) {
@@ -298,9 +300,12 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     return asked;
   }
 
-  #resumeOne(watcher: Watcher, { key, sent, last }: Changed): void {
+  #resumeOne(watcher: Watcher, cursor: Cursor, { key, sent, last }: Changed): void {
+    // Unsubscribed meanwhile; who asks for them again is told by a snapshot first.
+    if (watcher.resuming.get(key) !== cursor) return;
+    watcher.resuming.delete(key);
     const watch = watcher.watches.get(key);
-    // Unsubscribed meanwhile, or a snapshot began it after all.
+    // A snapshot began it after all.
     if (watch === undefined || watch.sent !== null) return;
     // What waits for the end of the turn came before.
     this.#offerQueue();

@@ -65,18 +65,20 @@ export const neverSeen = (user_id: string, fresh_at: string | null = null): Pres
 /** What this viewer sees, as of now. */
 export function presenceOf(key: string, { blob, progress }: Found, viewer: Viewer, now: number): Presence {
   const own = viewer.admin || viewer.userKey === key;
-  const fresh = own || blob === null ? confirmedAt(blob, progress) : confirmedForOthers(blob, progress);
-  const fresh_at = timeOf(fresh);
   const { user_id } = parseUserKey(key);
-  if (blob === null) return neverSeen(user_id, fresh_at);
+  if (blob === null) return neverSeen(user_id, timeOf(confirmedAt(null, progress)));
   const seen: Presence = own ? blob : blob.public;
   const streaming = own ? blob.streaming : blob.public_streaming;
+  const confirmed = own ? confirmedAt(blob, progress) : confirmedForOthers(blob, progress);
+  // The sinks may have written a record and not yet said how far they are: a beat that it has confirms the state as well.
+  const fresh = streaming ? Math.max(confirmed, msOf(seen.last_seen)) : confirmed;
+  const fresh_at = timeOf(fresh);
   return {
     user_id,
     state: seen.state,
     source: seen.source,
     since: seen.since,
-    last_seen: streaming ? timeOf(Math.max(fresh, msOf(seen.last_seen))) : seen.last_seen,
+    last_seen: streaming ? fresh_at : seen.last_seen,
     fresh_at,
     stale: seen.state !== 'offline' && now - fresh > STALE_MS,
     // Who was never seen has none: another would say that there is something which this viewer may not see.

@@ -13,7 +13,7 @@ import type { Recent, View } from './recent-diffs.ts';
 export const ROUTE_USERS_MAX = 2_000;
 /** Half of what presence.routes keeps is 30 minutes. */
 export const RESTATE_EVERY_MS = 1_200_000;
-/** A restatement that was asked for is not begun again within this. */
+/** So long a restatement may be on its way: asked for another, it waits for the answer to that one. */
 const RESTATING_MS = 3_000;
 
 export interface RoutedUser {
@@ -60,6 +60,8 @@ export class PartitionRoutes {
   #routed = 0;
   #restate = false;
   #statedAt = 0;
+  /** The number of the restatement's last record, while it has not been answered; 0: it has. */
+  #stating = 0;
   /** When it last said something, or that it lives. */
   #spokeAt = Number.NEGATIVE_INFINITY;
 
@@ -84,7 +86,7 @@ export class PartitionRoutes {
 
   /** The topology does not know these routes (any more). `now`: monotonic ms. */
   reroute(now: number): void {
-    if (now - this.#statedAt >= RESTATING_MS) this.#restate = true;
+    if (this.#stating === 0 || now - this.#statedAt >= RESTATING_MS) this.#restate = true;
   }
 
   /** What is to be written now, in order. */
@@ -106,6 +108,7 @@ export class PartitionRoutes {
 
   /** Records up to this number have been answered. */
   answered(upTo: number, epoch: number): void {
+    if (upTo >= this.#stating) this.#stating = 0;
     for (const [number, { keys, asks }] of this.#outstanding) {
       if (number > upTo) break;
       this.#outstanding.delete(number);
@@ -134,15 +137,10 @@ export class PartitionRoutes {
     this.#routed += add.length - remove.length;
     for (const key of add) (this.users.get(key) as RoutedUser).routed = true;
     const adds = add.map((key) => ({ user_id: key, since: null }));
-    if (anew && add.length > 0) {
-      this.#statedAt = now;
-      return this.#records(adds, [], true);
-    }
-    return this.#records(adds, remove, false);
+    return anew && add.length > 0 ? this.#stated(adds, now) : this.#records(adds, remove, false);
   }
 
   #restated(now: number): Route[] {
-    this.#statedAt = now;
     this.#dirty.clear();
     for (const { asks } of this.#outstanding.values()) this.#asks.push(...asks);
     this.#outstanding.clear();
@@ -158,7 +156,14 @@ export class PartitionRoutes {
     }
     this.restatedSince = this.position;
     this.#routed = adds.length;
-    return this.#records(adds, [], true);
+    return this.#stated(adds, now);
+  }
+
+  #stated(adds: readonly RouteAdd[], now: number): Route[] {
+    const records = this.#records(adds, [], true);
+    this.#statedAt = now;
+    this.#stating = records.at(-1)?.number ?? 0;
+    return records;
   }
 
   /** In pieces. Of routes begun anew the last record is the first that is whole. */

@@ -7,7 +7,7 @@
  * by what it watches.
  */
 import { counter, gauge } from '../base/metrics.ts';
-import { WITHHELD_MAX } from './cursor.ts';
+import { type Cursor, WITHHELD_MAX } from './cursor.ts';
 import type { Connection } from './parts.ts';
 import { newer, type Recent, type Sent, sees, type Versioned, type View } from './recent-diffs.ts';
 import { Sparse } from './watch/sparse.ts';
@@ -40,6 +40,8 @@ export class Watcher {
   readonly ahead = new Sparse<string, Versioned>();
   /** Users of whom more was told than the feed's position covers yet. */
   readonly beyond = new Sparse<string, Place>();
+  /** Users of whom a resume is to be answered, by the resume that asked: what ends the watch takes it back. */
+  readonly resuming = new Sparse<string, Cursor>();
   /** Elements of the frame that is being made. */
   readonly out: string[] = [];
   /** When the last frame with a cursor went out, monotonic ms. */
@@ -196,6 +198,7 @@ export class Watchers {
     watcher.held.clear();
     watcher.ahead.clear();
     watcher.beyond.clear();
+    watcher.resuming.clear();
     this.#measure();
   }
 
@@ -224,6 +227,7 @@ export class Watchers {
     watcher.held.delete(key);
     watcher.ahead.delete(key);
     watcher.beyond.delete(key);
+    watcher.resuming.delete(key);
     this.#measure();
   }
 

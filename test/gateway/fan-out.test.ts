@@ -305,6 +305,22 @@ describe.each(modes)('%s', (mode) => {
       expect(lines(c2).at(-1)).toBe('diffs: cyd online>away 2');
     });
 
+    test('who unsubscribes before the answer, and asks again, gets a snapshot first', async () => {
+      const g = await gateway();
+      await on.diffs([world.change('bob', 'online')]);
+      const ada = await connect(g, 'ada');
+      await g.subscribe(ada, ['bob']);
+      const cursor = cursorOf(ada);
+      await on.diffs([world.change('bob', 'away')]);
+      await until(() => diffsOf(ada).length === 1);
+      const c2 = await connect(g, 'ada', 'c2');
+      const resumed = g.resume(c2, cursor, ['bob']);
+      g.unsubscribe(c2, ['bob']);
+      await Promise.all([resumed, g.subscribe(c2, ['bob'])]);
+      expect(lines(c2).find((line) => line.includes('bob'))).toBe('snapshot: bob away 2');
+      expect(diffsOf(c2)).toEqual([]);
+    });
+
     test('right after a start of the gateway, over a quiet log, too', async () => {
       const g = await gateway();
       await on.diffs([world.change('bob', 'online')]);

@@ -131,7 +131,8 @@ describe('GET /presence', () => {
     const quiet = await startRig();
     const blob = await quiet.seed('bob');
     const long_ago = Date.now() - 6_000;
-    const old = { ...blob, fresh_at: new Date(long_ago).toISOString() };
+    const then = { last_seen: new Date(long_ago).toISOString(), fresh_at: new Date(long_ago).toISOString() };
+    const old = { ...blob, ...then, public: { ...blob.public, ...then } };
     quiet.cache.down = true;
     quiet.store.blobs.set('bob', old).set('off', { ...old, public: { ...old.public, state: 'offline' } });
     quiet.store.progress.set(blob.partition, {
