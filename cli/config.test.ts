@@ -20,6 +20,7 @@ describe('settings', () => {
   test('with nothing said the whole system runs on embedded parts, on loopback', () => {
     expect(readSettings({ flags: {}, env: {} })).toEqual({
       acceptRate: 2_000,
+      pushRate: 500,
       rateLimit: 100,
       queryRateLimit: 50,
       watchPolicy: 'tenant',

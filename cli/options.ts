@@ -308,6 +308,14 @@ export const optionTable = {
     defaultText: '50',
     schema: whole(50, 1_000_000).default(50),
   },
+  pushRate: {
+    flag: 'push-rate',
+    env: 'PUSH_RATE',
+    value: 'number',
+    help: 'Diffs pushed to a stream in a second, four times as many at once; beyond it, the newest of each user when it may.',
+    defaultText: '500',
+    schema: whole(1, 1_000_000).default(500),
+  },
   acceptRate: {
     flag: 'accept-rate',
     env: 'ACCEPT_RATE',

@@ -43,6 +43,7 @@ export async function startGateway(role: GatewayRole): Promise<Gateway> {
     allowedOrigins: settings.allowedOrigins,
     historyOf: settings.historyOf,
     acceptRateMax: settings.acceptRate,
+    pushRate: { rate: settings.pushRate, burst: 4 * settings.pushRate },
     ...ratesOf(settings, logger),
     watchPolicy: await policyOf(settings),
     ...secretOf(settings),

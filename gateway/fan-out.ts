@@ -5,7 +5,8 @@
  * A snapshot begins each watch (fan-out-snapshots.ts). Then each diff newer by (epoch, version) than what this
  * connection was last sent of the user goes into the frame of this turn: all batches that came in one turn are
  * one frame a connection. `from` is what the connection was last sent; a diff that ends there is not sent. A slow
- * reader keeps the newest diff of each user (watchers.ts), and gets it when its socket has room.
+ * reader keeps the newest diff of each user (watchers.ts), and gets it when its socket has room. So does whoever is told
+ * faster than `pushRate`: what is held is told as tokens come.
  *
  * A cursor in each frame says up to where the diffs were told, and what was last sent of whom something is withheld. A resume
  * is told by the feed who changed since, and tells them once. Connections that are told nothing get an empty frame with a fresh
@@ -16,25 +17,27 @@
  */
 import { clock, type Timer, turn } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
-import { counter } from '../base/metrics.ts';
+import { counter, gauge } from '../base/metrics.ts';
 import type { Log } from '../ports/log.ts';
 import type { Codecs } from '../schemas/codec.ts';
 import type { Presence } from '../schemas/presence.ts';
-import { type Cursor, decodeCursor, encodeCursor } from './cursor.ts';
+import { type Cursor, decodeCursor } from './cursor.ts';
 import { badInput } from './devices-speaker.ts';
 import { createBroadcastFeed } from './fan-out-broadcast.ts';
+import { Cursors } from './fan-out-cursors.ts';
 import { createRoutedFeed } from './fan-out-routed.ts';
 import { Snapshots } from './fan-out-snapshots.ts';
 import type { Changed, Feed, FeedSink } from './feed.ts';
 import { observe } from './freshness.ts';
 import { createInterest, type InterestTable, WATCHED_MAX } from './interest.ts';
+import { defaultPushRate, type Rate } from './limits.ts';
 import type { Connection, ListChange, PolicableFanOut, Reads } from './parts.ts';
 import { type Recent, type Sent, sees } from './recent-diffs.ts';
 import { isNews, type Watcher, Watchers, Why } from './watchers.ts';
 
 /** A connection told nothing for this long gets a fresh cursor. */
 export const CURSOR_EVERY_MS = 60_000;
-/** How often slow readers are asked whether they have room. */
+/** How often slow readers are asked whether they have room, and throttled ones whether they have tokens. */
 const TICK_MS = 100;
 
 export type FanOutMode = 'broadcast' | 'routed';
@@ -53,6 +56,8 @@ export interface FanOutOptions {
   readonly maySee?: (connection: Connection, key: string) => boolean;
   /** A kept list has changed; its watchers know. */
   readonly onListChange?: (watcher: string, added: readonly string[], removed: readonly string[]) => void;
+  /** Diffs pushed to one connection. Default 500 a second, 2,000 at once. */
+  readonly pushRate?: Rate;
   /** How diffs come. Default broadcast. */
   readonly mode?: FanOutMode;
   /** This gateway's, new at each start; routed mode needs it. Default a random one. */
@@ -63,6 +68,7 @@ export interface FanOutOptions {
 
 const frames = counter('presence_gateway_frames_total', 'Frames pushed to watchers, by type.', ['type']);
 const pushed = counter('presence_gateway_diffs_pushed_total', 'Diffs pushed to connections.');
+const throttled = gauge('presence_gateway_throttled_count', 'Connections that wait for tokens to be told more.');
 const resumes = counter('presence_gateway_resumes_total', 'Resumes, by what was answered.', ['answer']);
 
 /** Rejects with LOG_UNAVAILABLE (retriable) when the log cannot be reached at start; `ready` says when all was read. */
@@ -89,22 +95,19 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
   readonly now: () => number;
   readonly #options: FanOutOptions;
   readonly #maySee: (connection: Connection, key: string) => boolean;
-  readonly #watchers = new Watchers(
-    (key, isWatched) => this.#feed.watched(key, isWatched),
-    (place) => this.#feed.covers(place),
-  );
+  readonly #watchers: Watchers;
   #interest: InterestTable | null = null;
   #theFeed: Feed | null = null;
   #theSnapshots: Snapshots | null = null;
+  #cursors: Cursors | null = null;
   #ready: Promise<void> = Promise.resolve();
   /** Diffs read in this turn. */
   #queue: Recent[] = [];
   #flushing: Promise<void> | null = null;
   /** Those whose frames of this turn hold something. */
   readonly #touched = new Set<Watcher>();
-  /** Slow readers that hold something back. */
+  /** Those from whom something is held back: slow readers, and who is told too fast. */
   readonly #slow = new Set<Watcher>();
-  #cursor: { readonly text: string; readonly incomplete: string; readonly at: number } | null = null;
   #timers: Timer[] = [];
 
   constructor(options: FanOutOptions) {
@@ -112,6 +115,10 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     this.#logger = options.logger;
     this.now = options.now ?? clock.now;
     this.#maySee = options.maySee ?? (() => true);
+    this.#watchers = new Watchers((key, isWatched) => this.#feed.watched(key, isWatched), {
+      covers: (place) => this.#feed.covers(place),
+      pushRate: options.pushRate ?? defaultPushRate,
+    });
   }
 
   start(interest: InterestTable, feed: Feed): void {
@@ -120,6 +127,7 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
       this.#frame(watcher, 'snapshot', `"presences":${JSON.stringify(presences)}`);
     this.#interest = interest;
     this.#theFeed = feed;
+    this.#cursors = new Cursors(feed);
     this.#theSnapshots = new Snapshots({ readPresences, logger, feed, flush: () => this.#flush(), send });
     this.#ready = Promise.all([interest.ready, feed.ready]).then(() => {});
     this.#timers = [clock.setInterval(() => this.#releaseSlow(), TICK_MS), clock.setInterval(() => this.#everySecond(), 1_000)];
@@ -264,7 +272,7 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
 
   /** Diffs read from the log. They are told at the end of this turn, with all others of it. */
   diffs(items: readonly Recent[]): Promise<void> | undefined {
-    this.#cursor = null;
+    this.moved();
     for (const item of items) if (this.#watchers.isWatched(item.diff.user_id)) this.#queue.push(item);
     if (this.#queue.length === 0) return undefined;
     this.#flushing ??= turn().then(() => {
@@ -275,7 +283,7 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
   }
 
   moved(): void {
-    this.#cursor = null;
+    this.#cursors?.moved();
   }
 
   wasSent(recent: Recent, from: Sent['state']): void {
@@ -312,7 +320,8 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     watch.sent = sent;
     if (sent.below !== undefined) watcher.tells(key, this.#feed.placeBelow(key, sent.below));
     // A snapshot of the same user may go out before the last answer comes: this goes before it.
-    if (last !== null && watcher.offer(key, last)) this.#touched.add(watcher);
+    if (last !== null && watcher.offer(key, last, monotonicMs())) this.#touched.add(watcher);
+    else if (watcher.held.size > 0) this.#slow.add(watcher);
   }
 
   #flush(): void {
@@ -329,11 +338,12 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     if (queue.length === 0) return;
     this.#queue = [];
     const now = this.now();
+    const ticks = monotonicMs();
     for (const item of queue) {
       const key = item.diff.user_id;
       let first = true;
       for (const watcher of this.#watchers.watching(key)) {
-        if (watcher.offer(key, item)) {
+        if (watcher.offer(key, item, ticks)) {
           if (first) observe(item, now);
           first = false;
           this.#touched.add(watcher);
@@ -343,13 +353,17 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
   }
 
   #releaseSlow(): void {
+    const now = monotonicMs();
+    let waiting = 0;
     for (const watcher of this.#slow) {
       if (watcher.connection.slow) continue;
-      this.#slow.delete(watcher);
       this.#flush();
-      watcher.release();
+      watcher.release(now);
+      if (watcher.held.size === 0) this.#slow.delete(watcher);
+      else waiting += 1;
       if (watcher.out.length > 0) this.#sendDiffs(watcher);
     }
+    throttled.set(waiting);
   }
 
   #everySecond(): void {
@@ -378,19 +392,9 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     const now = this.now();
     watcher.framedAt = now;
     frames.inc({ type });
-    watcher.connection.send(`{"type":"${type}",${body},"cursor":"${this.#cursorOf(watcher, now)}"}`);
-  }
-
-  /** Made once for all frames until the next diff, and once a second; of its own for whom something is withheld from. */
-  #cursorOf(watcher: Watcher, now: number): string {
-    const withheld = watcher.withheld(this.#feed.withheld);
-    const made = (of: Pick<Cursor, 'withheld' | 'incomplete'>): string =>
-      encodeCursor({ at: now, epoch: this.#feed.epoch, positions: this.#feed.positions(), ...of });
-    if (withheld !== null && withheld.size > 0) return made({ withheld, incomplete: false });
-    if (this.#cursor === null || Math.abs(now - this.#cursor.at) > 1_000) {
-      const text = made({ withheld: new Map(), incomplete: false });
-      this.#cursor = { text, incomplete: made({ withheld: new Map(), incomplete: true }), at: now };
-    }
-    return withheld === null ? this.#cursor.incomplete : this.#cursor.text;
+    watcher.connection.send(`{"type":"${type}",${body},"cursor":"${(this.#cursors as Cursors).of(watcher, now)}"}`);
   }
 }
+
+/** For buckets. */
+const monotonicMs = (): number => Math.floor(clock.monotonic());

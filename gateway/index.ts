@@ -72,6 +72,8 @@ export interface GatewayOptions {
   readonly rate?: Rate;
   /** Of requests of one user that read presences or history. Default 50 a second, 200 at once. */
   readonly queryRate?: Rate;
+  /** Of diffs pushed to one connection. Default 500 a second, 2,000 at once. */
+  readonly pushRate?: Rate;
   /** Counts over all gateways, where there are several; closed with the gateway. Default: each gateway counts for itself. */
   readonly sharedRates?: { readonly requests: SharedRate; readonly queries: SharedRate };
   /** A folder (index.html is served at `/`), or the pages themselves. Default none. */

@@ -29,6 +29,9 @@ export const defaultRate: Rate = { rate: 100, burst: 200 };
 /** Of what is read: presences and history. */
 export const defaultQueryRate: Rate = { rate: 50, burst: 200 };
 
+/** Of diffs pushed to a connection; any rate above 0. */
+export const defaultPushRate: Rate = { rate: 500, burst: 2_000 };
+
 /** One bucket. `now` is any clock in whole ms that does not go back. */
 export class Bucket {
   /** In thousandths, so that whole milliseconds times a whole rate stay exact. */

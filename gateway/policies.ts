@@ -21,8 +21,9 @@ export async function createPolicedFanOut(
   reads: Pick<Reads, 'presences'>,
   gatewayId: string,
 ): Promise<Policed> {
-  const { log, codecs, logger, fanOut: mode = 'broadcast', watchPolicy = 'tenant' } = options;
-  const parts = { log, codecs, logger, readPresences: reads.presences, mode, gatewayId };
+  const { log, codecs, logger, fanOut: mode = 'broadcast', watchPolicy = 'tenant', pushRate } = options;
+  const limits = pushRate === undefined ? {} : { pushRate };
+  const parts = { log, codecs, logger, readPresences: reads.presences, mode, gatewayId, ...limits };
   if (watchPolicy === 'tenant') return { fanOut: await createFanOut(parts), policy: null };
   const policy: WatchPolicy =
     watchPolicy === 'claim'

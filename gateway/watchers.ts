@@ -4,10 +4,12 @@
  * **Model.** A watch is a pair of connection and user. It has reasons (the user themself, the kept list, asked for); it ends
  * with the last of them. `sent` is null until the snapshot that begins it: diffs that come meanwhile are laid over
  * that snapshot. A connection whose socket is full holds the newest diff of each user and no more (`held`): bounded
- * by what it watches.
+ * by what it watches. So does one that is told faster than it may be: a bucket of tokens a connection counts the diffs that
+ * are pushed to it. Snapshots and control frames take none, and a diff that is not sent (it ends where the reader is) neither.
  */
 import { counter, gauge } from '../base/metrics.ts';
 import { type Cursor, WITHHELD_MAX } from './cursor.ts';
+import { Bucket, type Rate } from './limits.ts';
 import type { Connection } from './parts.ts';
 import { newer, type Recent, type Sent, sees, type Versioned, type View } from './recent-diffs.ts';
 import { Sparse } from './watch/sparse.ts';
@@ -18,6 +20,9 @@ export { Why } from './watch/table.ts';
 const watchersGauge = gauge('presence_gateway_watchers', 'Connections that watch.');
 const watchesGauge = gauge('presence_gateway_watches', 'Pairs of a connection and a user whom it watches.');
 const suppressed = counter('presence_gateway_diffs_suppressed_total', 'Diffs not sent to a connection, by reason.', ['reason']);
+const heldBack = counter('presence_gateway_diffs_held_total', 'Diffs held back from a connection for now, by reason.', [
+  'reason',
+]);
 
 /** Whether it is newer than what was last sent. An offset of -1 tells nothing. */
 export const isNews = (recent: Recent, view: View, sent: Sent): boolean =>
@@ -28,13 +33,22 @@ const none: ReadonlyMap<string, Sent> = new Map();
 /** Of a change in presence.diffs. */
 export type Place = Pick<Recent, 'partition' | 'offset'>;
 
+/** What all watchers of a gateway share. */
+export interface Shared {
+  /** Whether the feed's position lies behind that place. */
+  readonly covers: (place: Place) => boolean;
+  /** Of diffs pushed to one connection. */
+  readonly pushRate: Rate;
+}
+
+/** Where it says `now`: a clock in whole ms that does not go back. */
 export class Watcher {
   readonly connection: Connection;
   readonly watches: WatchList<Watcher>;
   asked = 0;
   /** Snapshots under way. */
   pending = 0;
-  /** The newest diff of each user that came while the reader was slow. */
+  /** The newest diff of each user that came while the reader was slow, or the bucket empty. */
   readonly held = new Sparse<string, Recent>();
   /** Users of whom a snapshot said more than the diffs read here by then: the version of it. */
   readonly ahead = new Sparse<string, Versioned>();
@@ -47,13 +61,17 @@ export class Watcher {
   /** When the last frame with a cursor went out, monotonic ms. */
   framedAt: number;
   gone = false;
-  readonly #covers: (place: Place) => boolean;
+  /** What is held waits for tokens, not for room in the socket. */
+  throttled = false;
+  readonly #shared: Shared;
+  /** None before the first diff: many connections are told of nothing for long. */
+  #bucket: Bucket | null = null;
 
-  constructor(connection: Connection, table: WatchTable<Watcher>, covers: (place: Place) => boolean, now: number) {
+  constructor(connection: Connection, table: WatchTable<Watcher>, shared: Shared, framedAt: number) {
     this.connection = connection;
-    this.#covers = covers;
+    this.#shared = shared;
     this.watches = table.open(this);
-    this.framedAt = now;
+    this.framedAt = framedAt;
   }
 
   view(key: string): View {
@@ -66,7 +84,8 @@ export class Watcher {
    */
   withheld(alsoWithheld: ReadonlySet<string>): ReadonlyMap<string, Sent> | null {
     if (this.pending > 0) return null;
-    for (const [key, place] of this.beyond.size === 0 ? [] : [...this.beyond]) if (this.#covers(place)) this.beyond.delete(key);
+    for (const [key, place] of this.beyond.size === 0 ? [] : [...this.beyond])
+      if (this.#shared.covers(place)) this.beyond.delete(key);
     const { held, ahead, beyond, watches } = this;
     if (held.size === 0 && ahead.size === 0 && beyond.size === 0 && alsoWithheld.size === 0) return none;
     if (Math.max(held.size, ahead.size, beyond.size) > WITHHELD_MAX) return null;
@@ -87,14 +106,18 @@ export class Watcher {
   /** This user was told of as of this place: a cursor says so, until the feed's position does. */
   tells(key: string, place: Place): void {
     const known = this.beyond.get(key);
-    if (!this.#covers(place) && (known === undefined || known.offset < place.offset)) this.beyond.set(key, place);
+    if (!this.#shared.covers(place) && (known === undefined || known.offset < place.offset)) this.beyond.set(key, place);
   }
 
   /** Puts a diff into the frame that is being made, or holds it back. Whether it went into the frame. */
-  offer(key: string, recent: Recent): boolean {
+  offer(key: string, recent: Recent, now: number): boolean {
     const ahead = this.ahead.get(key);
     if (ahead !== undefined && !newer(ahead, recent.sent(this.view(key)))) this.ahead.delete(key);
-    if (this.held.size === 0 && !this.connection.slow) return this.#deliver(key, recent);
+    if (this.held.size === 0) {
+      const { slow } = this.connection;
+      if (!slow && this.#mayPush(now)) return this.#deliver(key, recent, now);
+      this.throttled = !slow;
+    }
     const at = this.watches.find(key);
     const view = this.view(key);
     const sent = at < 0 ? null : this.watches.sentOf(at);
@@ -104,19 +127,29 @@ export class Watcher {
     if (before !== undefined && newer(before.sent(view), recent.sent(view))) return false;
     // From here on what came before the first one held back is known, whatever becomes the newest.
     if (sent.state === null) this.watches.say(at, { ...sent, state: recent.diff.from });
-    if (before !== undefined) suppressed.inc({ reason: 'slow' });
+    const reason = this.throttled ? 'throttled' : 'slow';
+    if (before !== undefined) suppressed.inc({ reason });
+    heldBack.inc({ reason });
     this.held.set(key, recent);
     return false;
   }
 
-  /** What was held back, into the frame that is being made. */
-  release(): void {
-    const held = [...this.held];
-    this.held.clear();
-    for (const [key, recent] of held) this.#deliver(key, recent);
+  /** What was held back, into the frame that is being made: whoever waits longest first, as far as there are tokens. */
+  release(now: number): void {
+    for (const [key, recent] of this.held) {
+      this.throttled = !this.#mayPush(now);
+      if (this.throttled) return;
+      this.held.delete(key);
+      this.#deliver(key, recent, now);
+    }
+    this.throttled = false;
   }
 
-  #deliver(key: string, recent: Recent): boolean {
+  #mayPush(now: number): boolean {
+    return this.#bucket === null || this.#bucket.left(this.#shared.pushRate, now) >= 1;
+  }
+
+  #deliver(key: string, recent: Recent, now: number): boolean {
     const at = this.watches.find(key);
     const view = this.view(key);
     const sent = at < 0 ? null : this.watches.sentOf(at);
@@ -131,6 +164,9 @@ export class Watcher {
       suppressed.inc({ reason: 'same' });
       return false;
     }
+    const { pushRate } = this.#shared;
+    this.#bucket ??= new Bucket(pushRate.burst, now);
+    this.#bucket.take(pushRate, now);
     this.out.push(recent.json(view, from));
     return true;
   }
@@ -143,15 +179,12 @@ export class Watchers {
   /** The connections of a user: nearly always one. */
   readonly #own = new Map<string, Watcher | Set<Watcher>>();
 
-  readonly #covers: (place: Place) => boolean;
+  readonly #shared: Shared;
 
-  /**
-   * `onWatched`: somebody watches this user from now on, or nobody any more. `covers`: whether the feed's position lies behind
-   * that place.
-   */
-  constructor(onWatched: (key: string, isWatched: boolean) => void, covers: (place: Place) => boolean) {
+  /** `onWatched`: somebody watches this user from now on, or nobody any more. */
+  constructor(onWatched: (key: string, isWatched: boolean) => void, shared: Shared) {
     this.#table = new WatchTable(onWatched);
-    this.#covers = covers;
+    this.#shared = shared;
   }
 
   get all(): Iterable<Watcher> {
@@ -175,8 +208,8 @@ export class Watchers {
     return own instanceof Watcher ? [own] : own;
   }
 
-  attach(connection: Connection, now: number): Watcher {
-    const watcher = new Watcher(connection, this.#table, this.#covers, now);
+  attach(connection: Connection, framedAt: number): Watcher {
+    const watcher = new Watcher(connection, this.#table, this.#shared, framedAt);
     this.#byConnection.set(connection.id, watcher);
     const own = this.#own.get(connection.userKey);
     if (own === undefined) this.#own.set(connection.userKey, watcher);

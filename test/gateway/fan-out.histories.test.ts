@@ -1,6 +1,6 @@
 /**
- * Random histories: users change in both views, connections come, watch, stall, break, and resume on another gateway, gateways
- * are killed, the fan-out topology is taken over, and the cache lags. Whatever happens, what a client has been told is the
+ * Random histories: users change in both views, connections come, watch, stall, are told too fast, break, and resume on another
+ * gateway, gateways are killed, the fan-out topology is taken over, and the cache lags. Whatever happens, what a client has been told is the
  * truth in the end, each diff begins where the client is, and versions rise.
  */
 import { afterAll, expect, test } from 'vitest';
@@ -88,7 +88,10 @@ test.each(modes.flatMap((mode) => seeds.map((seed) => ({ mode, seed }))))(
     };
     const on = await bench({ partitions: 3 });
     const world = new World();
-    const make = () => createFanOut({ log: on.log, codecs: on.codecs, logger: silentLogger, readPresences: world.read, mode });
+    // In some a connection is told at most so many diffs a second that it waits now and then.
+    const pushRate = random() < 0.4 ? { rate: 20, burst: 3 + Math.floor(random() * 10) } : { rate: 1_000_000, burst: 1_000_000 };
+    const parts = { log: on.log, codecs: on.codecs, logger: silentLogger, readPresences: world.read, mode };
+    const make = () => createFanOut({ ...parts, pushRate });
     // In some nobody flaps, in others nearly everybody, for as long as a test can wait.
     const flapping = random() < 0.5 ? { changes: 1_000_000 } : { changes: 5, within: 400, most: 2 };
     const runners = mode === 'routed' ? [await runFanOut(on, flapping)] : [];

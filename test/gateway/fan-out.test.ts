@@ -1,73 +1,19 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { silentLogger } from '../../base/logger.ts';
+import { describe, expect, test } from 'vitest';
 import { partitionOf } from '../../base/murmur2.ts';
-import { createFanOut, type FanOutMode, type FanOutOptions } from '../../gateway/fan-out.ts';
-import type { FanOut } from '../../gateway/parts.ts';
-import type { JoinedRunner } from '../../runtime/joined.ts';
-import type { DiffView, Presence } from '../../schemas/presence.ts';
-import { type Bench, bench, FakeConnection, runFanOut, until } from './parts-kit.ts';
-import { World } from './truth.ts';
-
-const modes: readonly FanOutMode[] = ['broadcast', 'routed'];
+import { cursorOf, diffsOf, lines, modes, stage } from './fan-out-kit.ts';
+import { FakeConnection, until } from './parts-kit.ts';
 
 describe.each(modes)('%s', (mode) => {
-  let on: Bench;
-  let world: World;
-  let open: FanOut[] = [];
-  let runner: JoinedRunner | null = null;
-
-  beforeEach(async () => {
-    on = await bench({ partitions: 3 });
-    world = new World();
-    if (mode === 'routed') runner = await runFanOut(on);
-  });
-  afterEach(async () => {
-    await runner?.close();
-    runner = null;
-    await Promise.all(open.map((fanOut) => fanOut.close()));
-    open = [];
-  });
-
-  async function gateway(options: Partial<FanOutOptions> = {}): Promise<FanOut> {
-    const fanOut = await createFanOut({
-      log: on.log,
-      codecs: on.codecs,
-      logger: silentLogger,
-      readPresences: world.read,
-      mode,
-      ...options,
-    });
-    open.push(fanOut);
-    await fanOut.ready;
-    return fanOut;
-  }
-
-  async function connect(to: FanOut, user: string, id = `c-${user}`): Promise<FakeConnection> {
-    const connection = new FakeConnection(user, id);
-    await to.attach(connection);
-    return connection;
-  }
-
-  const shown = (presences: readonly Presence[]) =>
-    presences.map(({ user_id, state, version }) => `${user_id} ${state} ${version}`);
-  const told = (diffs: readonly DiffView[]) =>
-    diffs.map(({ user_id, from, to, version }) => `${user_id} ${from}>${to} ${version}`);
-  /** Everything that a connection was sent, frame by frame. */
-  const lines = (connection: FakeConnection) =>
-    connection.frames.map(
-      (frame) => `${frame.type}: ${(frame.type === 'snapshot' ? shown(frame.presences) : told(frame.diffs)).join(', ')}`,
-    );
-  const diffsOf = (connection: FakeConnection) =>
-    connection.frames.flatMap((frame) => (frame.type === 'diffs' ? told(frame.diffs) : []));
-  const cursorOf = (connection: FakeConnection): string => connection.frames.at(-1).cursor;
+  const on = stage(mode);
+  const { gateway, connect } = on;
 
   describe('fan-out', () => {
     test('everyone is told of themself unasked; a subscription is a snapshot, then diffs', async () => {
       const g = await gateway();
-      await on.diffs([world.change('bob', 'busy')]);
+      await on.diffs([on.world.change('bob', 'busy')]);
       const ada = await connect(g, 'ada');
       await g.subscribe(ada, ['bob', 'cyd', 'bob']);
-      await on.diffs([world.change('bob', 'away'), world.change('dan', 'online'), world.change('ada', 'online')]);
+      await on.diffs([on.world.change('bob', 'away'), on.world.change('dan', 'online'), on.world.change('ada', 'online')]);
       await until(() => diffsOf(ada).length === 2);
       expect(lines(ada).slice(0, 2)).toEqual(['snapshot: ada offline 0', 'snapshot: bob busy 1, cyd offline 0']);
       expect(diffsOf(ada).sort()).toEqual(['ada offline>online 1', 'bob busy>away 2']);
@@ -79,11 +25,11 @@ describe.each(modes)('%s', (mode) => {
       const [ada, bob] = [await connect(g, 'ada'), await connect(g, 'bob')];
       await g.subscribe(bob, ['ada']);
       await on.diffs([
-        world.change('ada', 'online'),
-        world.change('ada', 'invisible', 'self'),
-        world.change('ada', 'offline', 'others'),
+        on.world.change('ada', 'online'),
+        on.world.change('ada', 'invisible', 'self'),
+        on.world.change('ada', 'offline', 'others'),
       ]);
-      await on.diffs([world.change('ada', 'busy', 'self')]);
+      await on.diffs([on.world.change('ada', 'busy', 'self')]);
       await until(() => diffsOf(ada).length === 3 && diffsOf(bob).length === 2);
       expect(diffsOf(ada)).toEqual(['ada offline>online 1', 'ada online>invisible 2', 'ada invisible>busy 3']);
       expect(diffsOf(bob)).toEqual(['ada offline>online 1', 'ada online>offline 2']);
@@ -91,25 +37,25 @@ describe.each(modes)('%s', (mode) => {
 
     test('diffs newer than what the cache says are laid on top, and then not told again', async () => {
       const g = await gateway();
-      await on.diffs([world.change('bob', 'online'), world.change('bob', 'busy'), world.change('bob', 'away', 'self')]);
-      world.lag.set('bob', 3);
+      await on.diffs([on.world.change('bob', 'online'), on.world.change('bob', 'busy'), on.world.change('bob', 'away', 'self')]);
+      on.world.lag.set('bob', 3);
       const ada = await connect(g, 'ada');
       await g.subscribe(ada, ['bob']);
       const bob = await connect(g, 'bob');
       expect(lines(ada)[1]).toBe('snapshot: bob busy 2');
       expect(lines(bob)[0]).toBe('snapshot: bob away 3');
-      world.lag.set('bob', 0);
-      await on.diffs([world.change('bob', 'dnd')]);
+      on.world.lag.set('bob', 0);
+      await on.diffs([on.world.change('bob', 'dnd')]);
       await until(() => diffsOf(ada).length > 0);
       expect(diffsOf(ada)).toEqual(['bob busy>dnd 3']);
     });
 
     test('a cache ahead of the diffs read here: what the snapshot said already is not told again', async () => {
       const g = await gateway();
-      const first = world.change('bob', 'online');
+      const first = on.world.change('bob', 'online');
       const ada = await connect(g, 'ada');
       await g.subscribe(ada, ['bob']);
-      await on.diffs([first, world.change('bob', 'busy')]);
+      await on.diffs([first, on.world.change('bob', 'busy')]);
       await until(() => diffsOf(ada).length > 0);
       expect(lines(ada).slice(1)).toEqual(['snapshot: bob online 1', 'diffs: bob online>busy 2']);
     });
@@ -118,11 +64,11 @@ describe.each(modes)('%s', (mode) => {
       const g = await gateway();
       const ada = await connect(g, 'ada');
       await g.subscribe(ada, ['bob']);
-      const diff = world.change('bob', 'online');
+      const diff = on.world.change('bob', 'online');
       await on.diffs([diff, diff]);
-      await on.diffs([diff, world.change('bob', 'away')]);
+      await on.diffs([diff, on.world.change('bob', 'away')]);
       await on.diffs([diff]);
-      await on.diffs([world.change('ada', 'away')]);
+      await on.diffs([on.world.change('ada', 'away')]);
       await until(() => diffsOf(ada).length >= 3);
       await until(() => diffsOf(ada).includes('ada offline>away 1'));
       expect(diffsOf(ada).filter((text) => text.startsWith('bob'))).toEqual(['bob offline>online 1', 'bob online>away 2']);
@@ -132,15 +78,15 @@ describe.each(modes)('%s', (mode) => {
       const g = await gateway({ recentDiffsMax: 1 });
       const ada = await connect(g, 'ada');
       await g.subscribe(ada, ['bob']);
-      await on.diffs([world.change('bob', 'online')]);
+      await on.diffs([on.world.change('bob', 'online')]);
       const near = ['c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7'].find(
         (user) => partitionOf(user, 3) === partitionOf('bob', 3),
       ) as string;
       await until(() => diffsOf(ada).length === 1);
       await g.subscribe(ada, [near]);
-      await on.diffs([world.change(near, 'online')]);
+      await on.diffs([on.world.change(near, 'online')]);
       await until(() => diffsOf(ada).length === 2);
-      world.lag.set('bob', 1);
+      on.world.lag.set('bob', 1);
       await g.subscribe(ada, ['bob']);
       expect(lines(ada).at(-1)).toBe('snapshot: bob online 1');
     });
@@ -150,14 +96,14 @@ describe.each(modes)('%s', (mode) => {
       const ada = await connect(g, 'ada');
       await g.subscribe(ada, ['bob', 'cyd']);
       ada.slow = true;
-      for (const to of ['online', 'busy', 'away'] as const) await on.diffs([world.change('bob', to)]);
-      await on.diffs([world.change('cyd', 'online')]);
-      await on.diffs([world.change('cyd', 'offline')]);
+      for (const to of ['online', 'busy', 'away'] as const) await on.diffs([on.world.change('bob', to)]);
+      await on.diffs([on.world.change('cyd', 'online')]);
+      await on.diffs([on.world.change('cyd', 'offline')]);
       await new Promise((resolve) => setTimeout(resolve, 250));
       expect(diffsOf(ada)).toEqual([]);
       ada.slow = false;
       await until(() => diffsOf(ada).length > 0);
-      await on.diffs([world.change('cyd', 'dnd')]);
+      await on.diffs([on.world.change('cyd', 'dnd')]);
       await until(() => diffsOf(ada).length === 2);
       expect(diffsOf(ada)).toEqual(['bob offline>away 3', 'cyd offline>dnd 3']);
     });
@@ -169,8 +115,8 @@ describe.each(modes)('%s', (mode) => {
       await g.subscribe(eve, ['bob']);
       g.unsubscribe(ada, ['bob', 'zed']);
       g.detach(eve);
-      await on.diffs([world.change('bob', 'online')]);
-      await on.diffs([world.change('cyd', 'online')]);
+      await on.diffs([on.world.change('bob', 'online')]);
+      await on.diffs([on.world.change('cyd', 'online')]);
       await until(() => diffsOf(ada).length > 0);
       expect(diffsOf(ada)).toEqual(['cyd offline>online 1']);
       expect(diffsOf(eve)).toEqual([]);
@@ -190,13 +136,13 @@ describe.each(modes)('%s', (mode) => {
 
     test('a read that fails is repeated; diffs that came meanwhile are in the snapshot', async () => {
       let down = true;
-      const readPresences: typeof world.read = (keys, viewer) =>
-        down ? Promise.reject(new Error('down')) : world.read(keys, viewer);
+      const readPresences: typeof on.world.read = (keys, viewer) =>
+        down ? Promise.reject(new Error('down')) : on.world.read(keys, viewer);
       const g = await gateway({ readPresences });
       const ada = new FakeConnection('ada', 'c-ada');
       const attaching = g.attach(ada);
-      await on.diffs([world.change('ada', 'online')]);
-      world.lag.set('ada', 1);
+      await on.diffs([on.world.change('ada', 'online')]);
+      on.world.lag.set('ada', 1);
       await new Promise((resolve) => setTimeout(resolve, 50));
       down = false;
       await attaching;
@@ -207,17 +153,17 @@ describe.each(modes)('%s', (mode) => {
     if (mode === 'broadcast')
       test('where the cache lags beyond the diffs held, an entry is stale, and corrected later', async () => {
         let now = Date.now() + 3_600_000;
-        await on.diffs([world.change('bob', 'online'), world.change('cyd', 'online')]);
+        await on.diffs([on.world.change('bob', 'online'), on.world.change('cyd', 'online')]);
         const g = await gateway({ now: () => now, recentDiffsMax: 10 });
         now += 1_000;
-        world.lag.set('bob', 1);
-        world.freshAt = () => Date.now() - 7_200_000;
+        on.world.lag.set('bob', 1);
+        on.world.freshAt = () => Date.now() - 7_200_000;
         const ada = await connect(g, 'ada');
         await g.subscribe(ada, ['bob']);
         expect(lines(ada)[1]).toBe('snapshot: bob offline 0');
         expect(ada.frames[1].presences[0].stale).toBe(true);
-        world.lag.set('bob', 0);
-        world.freshAt = () => now;
+        on.world.lag.set('bob', 0);
+        on.world.freshAt = () => now;
         await until(() => lines(ada).includes('snapshot: bob online 1'));
         expect(ada.frames.at(-1).presences[0].stale).toBe(false);
       });
@@ -231,8 +177,8 @@ describe.each(modes)('%s', (mode) => {
       expect(await g.keep('ada', { add: ['dan'], remove: ['bob'] })).toEqual(['cyd', 'dan']);
       for (const tab of tabs) await until(() => lines(tab).includes('snapshot: dan offline 0'));
       expect(other.interest('ada')).toEqual(['cyd', 'dan']);
-      await on.diffs([world.change('bob', 'online')]);
-      await on.diffs([world.change('cyd', 'online')]);
+      await on.diffs([on.world.change('bob', 'online')]);
+      await on.diffs([on.world.change('cyd', 'online')]);
       for (const tab of tabs) await until(() => diffsOf(tab).length > 0);
       for (const tab of tabs) expect(diffsOf(tab)).toEqual(['cyd offline>online 1']);
       const late = await connect(g, 'ada', 'tab3');
@@ -255,10 +201,10 @@ describe.each(modes)('%s', (mode) => {
       await g.keep('ada', { set: ['bob'] });
       await g.subscribe(ada, ['bob']);
       await g.keep('ada', { set: [] });
-      await on.diffs([world.change('bob', 'online')]);
+      await on.diffs([on.world.change('bob', 'online')]);
       await until(() => diffsOf(ada).length === 1);
       g.unsubscribe(ada, ['bob']);
-      await on.diffs([world.change('bob', 'away'), world.change('ada', 'away')]);
+      await on.diffs([on.world.change('bob', 'away'), on.world.change('ada', 'away')]);
       await until(() => diffsOf(ada).length === 2);
       expect(diffsOf(ada)).toEqual(['bob offline>online 1', 'ada offline>away 1']);
     });
@@ -269,21 +215,21 @@ describe.each(modes)('%s', (mode) => {
       const [g, other] = [await gateway(), await gateway()];
       const ada = await connect(g, 'ada');
       await g.subscribe(ada, ['bob', 'cyd', 'dan']);
-      await on.diffs([world.change('bob', 'online'), world.change('dan', 'online')]);
+      await on.diffs([on.world.change('bob', 'online'), on.world.change('dan', 'online')]);
       await until(() => diffsOf(ada).length === 2);
       const cursor = cursorOf(ada);
       g.detach(ada);
-      await on.diffs([world.change('bob', 'busy'), world.change('dan', 'away')]);
-      await on.diffs([world.change('bob', 'away'), world.change('dan', 'online'), world.change('bob', 'dnd', 'self')]);
+      await on.diffs([on.world.change('bob', 'busy'), on.world.change('dan', 'away')]);
+      await on.diffs([on.world.change('bob', 'away'), on.world.change('dan', 'online'), on.world.change('bob', 'dnd', 'self')]);
       const again = await connect(other, 'ada', 'c2');
       await until(async () => {
-        const reads = world.reads;
+        const reads = on.world.reads;
         await other.resume(again, cursor, ['bob', 'cyd', 'dan']);
-        expect(world.reads).toBe(reads);
+        expect(on.world.reads).toBe(reads);
         return true;
       });
       await until(() => diffsOf(again).length > 0);
-      await on.diffs([world.change('cyd', 'busy'), world.change('dan', 'dnd')]);
+      await on.diffs([on.world.change('cyd', 'busy'), on.world.change('dan', 'dnd')]);
       await until(() => diffsOf(again).length === 3);
       expect(diffsOf(again).sort()).toEqual(['bob online>away 3', 'cyd offline>busy 1', 'dan online>dnd 4']);
     });
@@ -291,12 +237,12 @@ describe.each(modes)('%s', (mode) => {
     test('a snapshot ahead of the diffs read here is not told again by a resume from its cursor', async () => {
       const g = await gateway();
       const ada = await connect(g, 'ada');
-      const [first, other] = [world.change('bob', 'online'), world.change('cyd', 'online')];
+      const [first, other] = [on.world.change('bob', 'online'), on.world.change('cyd', 'online')];
       await g.subscribe(ada, ['bob', 'cyd']);
       const early = cursorOf(ada);
       await on.diffs([first]);
       await on.diffs([other]);
-      await on.diffs([world.change('cyd', 'away')]);
+      await on.diffs([on.world.change('cyd', 'away')]);
       await until(() => diffsOf(ada).length > 0);
       const c2 = await connect(g, 'ada', 'c2');
       await g.resume(c2, early, ['bob', 'cyd']);
@@ -307,11 +253,11 @@ describe.each(modes)('%s', (mode) => {
 
     test('who unsubscribes before the answer, and asks again, gets a snapshot first', async () => {
       const g = await gateway();
-      await on.diffs([world.change('bob', 'online')]);
+      await on.diffs([on.world.change('bob', 'online')]);
       const ada = await connect(g, 'ada');
       await g.subscribe(ada, ['bob']);
       const cursor = cursorOf(ada);
-      await on.diffs([world.change('bob', 'away')]);
+      await on.diffs([on.world.change('bob', 'away')]);
       await until(() => diffsOf(ada).length === 1);
       const c2 = await connect(g, 'ada', 'c2');
       const resumed = g.resume(c2, cursor, ['bob']);
@@ -323,11 +269,11 @@ describe.each(modes)('%s', (mode) => {
 
     test('right after a start of the gateway, over a quiet log, too', async () => {
       const g = await gateway();
-      await on.diffs([world.change('bob', 'online')]);
+      await on.diffs([on.world.change('bob', 'online')]);
       const ada = await connect(g, 'ada');
       await g.subscribe(ada, ['bob']);
       const cursor = cursorOf(ada);
-      await on.diffs([world.change('bob', 'away')]);
+      await on.diffs([on.world.change('bob', 'away')]);
       const again = await gateway();
       const c2 = await connect(again, 'ada', 'c2');
       await again.resume(c2, cursor, ['bob']);
@@ -338,7 +284,7 @@ describe.each(modes)('%s', (mode) => {
       let now = Date.now();
       const g = await gateway({ now: () => now });
       const ada = await connect(g, 'ada');
-      await on.diffs([world.change('bob', 'online')]);
+      await on.diffs([on.world.change('bob', 'online')]);
       const cursor = cursorOf(ada);
       now += 400_000;
       const c2 = await connect(g, 'ada', 'c2');
@@ -365,7 +311,7 @@ describe.each(modes)('%s', (mode) => {
       const g = await gateway();
       const ada = await connect(g, 'ada');
       await expect(g.resume(ada, text, ['bob'])).rejects.toMatchObject({ code: 'BAD_INPUT' });
-      await on.diffs([world.change('bob', 'online'), world.change('ada', 'online')]);
+      await on.diffs([on.world.change('bob', 'online'), on.world.change('ada', 'online')]);
       await until(() => diffsOf(ada).length > 0);
       expect(diffsOf(ada)).toEqual(['ada offline>online 1']);
     });
