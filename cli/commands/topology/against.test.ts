@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readAgainst } from './against.ts';
+import { readAgainst, readJoined } from './against.ts';
 
 const committed = readFileSync(new URL('../../../presence.spec.json', import.meta.url), 'utf8');
 let folder = '';
@@ -30,6 +30,12 @@ const file = (name: string, text: string): string => {
   writeFileSync(join(folder, name), text);
   return join(folder, name);
 };
+
+test('a joined topology is compared with a joined one alone', async () => {
+  const joined = readFileSync(new URL('../../../fan-out.spec.json', import.meta.url), 'utf8');
+  expect(await readJoined(file('fan-out.json', joined))).toEqual(JSON.parse(joined));
+  await expect(readJoined(url)).rejects.toThrow(/is not what .* prints\. It is not valid: joins is missing; table is missing\./);
+});
 
 interface Loose {
   readonly stages: { stores?: unknown }[];

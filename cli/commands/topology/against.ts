@@ -4,12 +4,19 @@ import { existsSync, readFileSync } from 'node:fs';
 import { PresenceError } from '../../../base/errors.ts';
 import { summary } from '../../../gateway/validation/faults.ts';
 import type { TopologySpec } from '../../../topology/kit/index.ts';
-import { specShape } from './spec-shape.ts';
+import type { JoinedSystemSpec } from '../../../topology/kit/joined-describe.ts';
+import { joinedShape, specShape } from './spec-shape.ts';
 
 /** How long a running system may take to say its spec. */
 const ANSWER_WITHIN_MS = 5_000;
 
-export async function readAgainst(place: string): Promise<TopologySpec> {
+export const readAgainst = async (place: string): Promise<TopologySpec> => (await specAt(place, specShape)) as TopologySpec;
+
+/** Of a joined topology. A running system says the spec of the other one alone. */
+export const readJoined = async (place: string): Promise<JoinedSystemSpec> =>
+  (await specAt(place, joinedShape)) as JoinedSystemSpec;
+
+async function specAt(place: string, shape: typeof specShape | typeof joinedShape): Promise<unknown> {
   const text = /^https?:\/\//.test(place) ? await fetched(place) : existsSync(place) ? readFileSync(place, 'utf8') : shown(place);
   let json: unknown;
   try {
@@ -19,8 +26,8 @@ export async function readAgainst(place: string): Promise<TopologySpec> {
   }
   // A running system says its figures beside its spec.
   const spec = isObject(json) && isObject(json['spec']) ? json['spec'] : json;
-  const parsed = specShape.safeParse(spec, { reportInput: true });
-  if (parsed.success) return spec as TopologySpec;
+  const parsed = shape.safeParse(spec, { reportInput: true });
+  if (parsed.success) return spec;
   const { issues } = parsed.error;
   throw unusable(place, `is not what \`presence topology describe --json\` prints. ${summary(issues, 'It').replace(/\.$/, '')}`);
 }

@@ -1,7 +1,14 @@
-/** The topology of the working tree, as the author's commands read it. */
+/** The topologies of the working tree, as the author's commands read them. */
 import { Option } from 'commander';
 import { PresenceError } from '../../../base/errors.ts';
 import type { SystemSpec, Topology } from '../../../topology/kit/index.ts';
+
+/** Those that `--topology` takes: each has its file in topology/, and its spec beside package.json. */
+export const topologyNames = ['presence', 'fan-out'] as const;
+export type TopologyName = (typeof topologyNames)[number];
+
+export const topologyOption = (): Option =>
+  new Option('--topology <name>', 'which one').choices(topologyNames).default('presence' satisfies TopologyName);
 
 /** What the topics of a deployment have: `presence up` takes it too. */
 export const partitionsOption = (): Option =>
@@ -17,13 +24,16 @@ export const partitionsOption = (): Option =>
     });
 
 /** Throws BadTopology where it breaks rules; BAD_TOPOLOGY with its place, where evaluating it throws something else. */
-export async function loadTopology(): Promise<Topology> {
+export const loadTopology = (): Promise<Topology> =>
+  evaluated('presence', async () => (await import('../../../topology/presence.ts')).presence);
+
+async function evaluated<T>(name: TopologyName, load: () => Promise<T>): Promise<T> {
   try {
-    return (await import('../../../topology/presence.ts')).presence;
+    return await load();
   } catch (error) {
     if (error instanceof PresenceError || !(error instanceof Error)) throw error;
     const { placeOf } = await import('./place.ts');
-    const at = placeOf(error) ?? 'topology/presence.ts';
+    const at = placeOf(error, `topology/${name}.ts`) ?? `topology/${name}.ts`;
     throw new PresenceError('BAD_TOPOLOGY', `${at}: ${error.message} (${error.name}).`, {
       at,
       retriable: false,
@@ -34,9 +44,15 @@ export async function loadTopology(): Promise<Topology> {
 }
 
 /** Its spec, also where it breaks rules that keep it from running. */
-export async function loadSpec(partitions?: number): Promise<SystemSpec> {
-  const { BadTopology } = await import('../../../topology/kit/index.ts');
-  const { systemOf } = await import('../../system-spec.ts');
+export async function loadSpec(partitions?: number, name: TopologyName = 'presence'): Promise<SystemSpec> {
+  const [{ BadTopology }, { joinedSystemOf, systemOf }] = await Promise.all([
+    import('../../../topology/kit/index.ts'),
+    import('../../system-spec.ts'),
+  ]);
+  if (name === 'fan-out') {
+    const { fanOut } = await evaluated(name, () => import('../../../topology/fan-out.ts'));
+    return joinedSystemOf(fanOut.spec, partitions);
+  }
   try {
     return systemOf((await loadTopology()).spec, partitions);
   } catch (error) {

@@ -4,9 +4,6 @@ import { SourceMap, type SourceMapPayload } from 'node:module';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** What the author edits. */
-const ENTRY = 'topology/presence.ts';
-
 const root = new URL('../../../', import.meta.url);
 
 interface Place {
@@ -15,11 +12,11 @@ interface Place {
   readonly line: number;
 }
 
-/** `file:line`: of topology/presence.ts if it was under way, else the innermost; null if none is known. */
-export function placeOf(error: Error): string | null {
+/** `file:line`: of `entry`, which the author edits, if it was under way, else the innermost; null if none is known. */
+export function placeOf(error: Error, entry: string): string | null {
   const frames = [...(error.stack ?? '').matchAll(/(file:\/\/[^\s()]+):(\d+):(\d+)/g)];
   const places = frames.flatMap(([, url = '', line, column]) => sourceOf(url, Number(line), Number(column)) ?? []);
-  const found = places.find(({ path }) => path === ENTRY) ?? places[0];
+  const found = places.find(({ path }) => path === entry) ?? places[0];
   return found === undefined ? null : `${found.path}:${lineOf(found, error)}`;
 }
 

@@ -1,23 +1,28 @@
 /** `presence topology plan`. */
 import type { Command } from 'commander';
 import type { Verdict } from '../../../topology/kit/plan.ts';
-import { loadSpec, partitionsOption } from './loaded.ts';
+import { loadSpec, partitionsOption, type TopologyName, topologyOption } from './loaded.ts';
 
 /** So that a pipeline can tell them apart. */
 const exitCodes: Readonly<Record<Verdict, number>> = { compatible: 0, migration: 3, rebuild: 4 };
 
 interface Flags {
-  readonly against: string;
+  readonly against?: string;
   readonly json?: boolean;
   readonly partitions?: number;
+  readonly topology: TopologyName;
 }
 
 export function addPlan(topology: Command): void {
   topology
     .command('plan')
     .description('What the topology here would do to what runs there: compatible, needs migration, or needs rebuild, and why.')
-    .option('--against <spec>', 'a spec file, the URL of a running system, or <git ref>:<path>', 'HEAD:presence.spec.json')
+    .option(
+      '--against <spec>',
+      'a spec file, the URL of a running system, or <git ref>:<path> (default: HEAD:<topology>.spec.json)',
+    )
     .option('--json', 'as data')
+    .addOption(topologyOption())
     .addOption(partitionsOption())
     .addHelpText(
       'after',
@@ -32,19 +37,26 @@ usage. docs/upgrading.md says what each means.
 Examples:
   presence topology plan                                       what this working tree changes
   presence topology plan --against http://presence.internal    against what runs
-  presence topology plan --against main:presence.spec.json --json`,
+  presence topology plan --against main:presence.spec.json --json
+  presence topology plan --topology fan-out                    it keeps no state: only topics can need more than a start`,
     )
-    .action(async ({ against, json, partitions }: Flags) => {
-      const spec = await loadSpec(partitions);
+    .action(async ({ against, json, partitions, topology: name }: Flags) => {
+      const spec = await loadSpec(partitions, name);
       const { refused } = await import('./faults.ts');
       if (refused(spec, json)) return;
-      const [{ readAgainst }, { plan }, { printPlan }, { incompatibility }] = await Promise.all([
-        import('./against.ts'),
-        import('../../../topology/kit/plan.ts'),
-        import('../../../topology/kit/plan/print.ts'),
-        import('../../../schemas/avsc.ts'),
-      ]);
-      const found = plan(await readAgainst(against), spec, incompatibility);
+      const [{ readAgainst, readJoined }, { plan }, { planJoined }, { isJoinedSpec }, { printPlan }, { incompatibility }] =
+        await Promise.all([
+          import('./against.ts'),
+          import('../../../topology/kit/plan.ts'),
+          import('../../../topology/kit/joined-plan.ts'),
+          import('../../../topology/kit/joined-describe.ts'),
+          import('../../../topology/kit/plan/print.ts'),
+          import('../../../schemas/avsc.ts'),
+        ]);
+      const place = against ?? `HEAD:${name}.spec.json`;
+      const found = isJoinedSpec(spec)
+        ? planJoined(await readJoined(place), spec, incompatibility)
+        : plan(await readAgainst(place), spec, incompatibility);
       process.stdout.write(`${json === true ? JSON.stringify(found, null, 2) : printPlan(found)}\n`);
       process.exitCode = exitCodes[found.verdict];
     });

@@ -38,7 +38,7 @@ const schema = z.looseObject({
   schema: z.looseObject({ type: z.string(), name: z.string(), fields: z.array(z.looseObject({ name: z.string() })) }),
 });
 
-export const specShape = z.looseObject({
+const shape = {
   name: z.string(),
   version: z.number(),
   source: z.looseObject({
@@ -51,4 +51,15 @@ export const specShape = z.looseObject({
   sinks: z.array(sink),
   topics: z.optional(z.array(topic)),
   schemas: z.optional(z.array(schema)),
+};
+
+export const specShape = z.looseObject(shape);
+
+/** One that reads two topics, and a table: with the topics and schemas of its own. */
+export const joinedShape = z.looseObject({
+  ...shape,
+  joins: z.string(),
+  table: z.string(),
+  topics: z.array(topic),
+  schemas: z.array(schema),
 });

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type Command, Option } from 'commander';
 import { PresenceError } from '../../../base/errors.ts';
 import type { Outcome, Table } from '../../../topology/kit/scenario-check.ts';
+import { type TopologyName, topologyOption } from './loaded.ts';
 
 const root = new URL('../../../', import.meta.url);
 
@@ -19,6 +20,7 @@ export function addTest(topology: Command): void {
     )
     .option('--update', 'write what came into the files')
     .addOption(new Option('--play', 'print what came, compare nothing').conflicts(['update', 'json']))
+    .addOption(topologyOption())
     .option('--restarting', 'the process dies and is restored after every record')
     .option('--json', 'as data')
     .addHelpText(
@@ -35,13 +37,15 @@ Examples:
 }
 
 interface Flags {
+  readonly topology: TopologyName;
   readonly update?: boolean;
   readonly play?: boolean;
   readonly restarting?: boolean;
   readonly json?: boolean;
 }
 
-async function run(files: readonly string[], { update, play, restarting, json }: Flags): Promise<void> {
+async function run(files: readonly string[], { topology, update, play, restarting, json }: Flags): Promise<void> {
+  if (topology === 'fan-out') throw noTables();
   if (update === true && files.includes('-')) throw unusable('--update has nowhere to write what - says: give a file');
   const [{ check }, { loadSpec, loadTopology }, { refused }] = await Promise.all([
     import('../../../topology/kit/scenario-check.ts'),
@@ -112,6 +116,14 @@ async function tablesIn(path: string, base?: URL): Promise<readonly Table[]> {
   if (tables.length === 0) throw unusable(`${path} has no block that begins with \`\`\`scenario`);
   return tables;
 }
+
+/** A table says what users do; a joined topology is told of gateways and diffs. */
+const noTables = (): PresenceError =>
+  new PresenceError('BAD_SETTING', 'fan-out has no scenario tables: they say what users do, which is not what it reads.', {
+    at: '--topology',
+    retriable: false,
+    help: 'Use its laws and the tables of its stages: npx vitest run topology/fan-out processors/fan-out',
+  });
 
 const unusable = (message: string): PresenceError =>
   new PresenceError('BAD_SETTING', `${message}.`, { at: 'files', retriable: false, help: 'presence topology test --help' });
