@@ -46,8 +46,10 @@ export async function takeJoined(options: TakeJoinedOptions): Promise<TakenJoine
   const position = Math.max(start, Math.min(diffsAt ?? end, end));
   const processor = joined.processor(partition);
   await readTable(options, processor);
+  // A state is committed with its diffs: those that the table tells of lie before this.
+  const [, known] = await bounds(log, topics.diffs, partition);
   const from = await offsetAt(log, { topic: topics.diffs, partition, start, end: position }, clock.now() - joined.remember_ms);
-  processor.restore({ from, position });
+  processor.restore({ from, position, known });
   const read = { partition, to: position, from };
   const { codecs } = options;
   await log.read({

@@ -87,10 +87,21 @@ export interface FlowStage<A, B> {
   bind(place: { readonly restoring: boolean }, next: (event: B) => void): BoundFlow<A>;
 }
 
+/** Offsets of the first input. */
+export interface Beginning {
+  readonly from: number;
+  readonly position: number;
+  /** Default `position`. */
+  readonly known?: number;
+}
+
 /** The first stage: it can be told what users were before the inputs began. */
 export interface BoundLoading extends BoundFlow<Heard> {
-  /** The first input is read from `from` on, and has been told before up to `position`. */
-  readonly begin: (at: { readonly from: number; readonly position: number }) => void;
+  /**
+   * The first input is read from `from` on, and has been told before up to `position`. What was loaded can tell of changes below
+   * `known` that are yet to be read.
+   */
+  readonly begin: (at: Beginning) => void;
   readonly load: (state: UserState) => void;
 }
 

@@ -15,9 +15,13 @@ interface Past {
   readonly from: State;
 }
 
+/** A change that is remembered no more. */
+export type Left = (user_id: string, offset: number) => void;
+
 export class PastChanges {
   readonly #keep_ms: number;
   readonly #most: number;
+  readonly #left: Left;
   readonly #users = new Map<string, Past[]>();
   #all: Past[] = [];
   #front = 0;
@@ -26,9 +30,15 @@ export class PastChanges {
   /** Behind the last change. */
   #next = 0;
 
-  constructor(options: { readonly keep_ms: number; readonly most: number }) {
+  constructor(options: { readonly keep_ms: number; readonly most: number; readonly left?: Left }) {
     this.#keep_ms = options.keep_ms;
     this.#most = options.most;
+    this.#left = options.left ?? (() => {});
+  }
+
+  /** Behind the last change. */
+  get next(): number {
+    return this.#next;
   }
 
   get size(): number {
@@ -74,5 +84,6 @@ export class PastChanges {
     const user = this.#users.get(oldest.user_id) as Past[];
     if (user.length === 1) this.#users.delete(oldest.user_id);
     else user.shift();
+    this.#left(oldest.user_id, oldest.offset);
   }
 }

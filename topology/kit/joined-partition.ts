@@ -6,7 +6,7 @@
  * answer is what is to be written. Positions are the runner's to take once that is written.
  */
 import { type ClockOptions, PartitionClock } from '../../processors/clock.ts';
-import type { BoundFlow, BoundLoading, Heard, Wish } from '../../processors/fan-out/flow.ts';
+import type { Beginning, BoundFlow, BoundLoading, Heard, Wish } from '../../processors/fan-out/flow.ts';
 import type { Said } from '../../processors/fan-out/route.ts';
 import type { Batch } from '../../processors/stage.ts';
 import type { Diff, Route, RoutedDelivery, UserState } from '../../schemas/generated.ts';
@@ -68,10 +68,13 @@ export class JoinedPartition {
     this.#epoch = Math.max(this.#epoch, epoch);
   }
 
-  /** What is read from here on, diffs from `from` to `position` and routes, has been said before. */
-  restore({ from, position }: { readonly from: number; readonly position: number }): void {
-    this.#loading.begin({ from, position });
-    this.#position = position;
+  /**
+   * What is read from here on, diffs from `from` to `position` and routes, has been said before. The table may tell of diffs
+   * below `known`.
+   */
+  restore(at: Beginning): void {
+    this.#loading.begin(at);
+    this.#position = at.position;
   }
 
   /** From here on what is said is heard. */
