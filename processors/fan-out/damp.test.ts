@@ -76,6 +76,13 @@ describe('when somebody flaps', () => {
     changes(stage, 'ada', 22, 91);
     expect(told(stage)).toEqual(['v21', 'v22']);
   });
+
+  test('and who begins again is told the first of it at once, however short the calm was', () => {
+    const stage = made();
+    for (let version = 1; version <= 16; version++) changes(stage, 'ada', version, version <= 10 ? 0 : 50);
+    for (let version = 17; version <= 27; version++) changes(stage, 'ada', version, 44 + version);
+    expect(told(stage)).toEqual([...versions(1, 26), 'v27 withheld']);
+  });
 });
 
 test('whatever the flapping: two a minute at most, the newest always, at most 31 s late, versions rising (seeds)', () => {
