@@ -21,6 +21,8 @@ describe('settings', () => {
     expect(readSettings({ flags: {}, env: {} })).toEqual({
       acceptRate: 2_000,
       pushRate: 500,
+      audit: 'off',
+      auditRetentionDays: 30,
       rateLimit: 100,
       queryRateLimit: 50,
       watchPolicy: 'tenant',

@@ -18,6 +18,7 @@ Examples:
   presence topology describe --mermaid          draw the topology; lint, test and plan are beside it
   presence schemas check                        whether the schemas can be released
   presence overrides get ada                    which override ada has
+  presence audit --watched ada --since 7d       who watched ada, where that is kept
   presence drain http://gateway-3:8080          move a gateway's clients elsewhere
 
 Exit codes: 0 done, 1 failed, 2 wrong usage.`,
@@ -31,6 +32,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   replay: async () => (await import('./commands/replay.ts')).addReplay,
   simulate: async () => (await import('./commands/simulate.ts')).addSimulate,
   overrides: async () => (await import('./commands/overrides.ts')).addOverrides,
+  audit: async () => (await import('./commands/audit.ts')).addAudit,
   drain: async () => (await import('./commands/drain.ts')).addDrain,
   token: async () => (await import('./commands/token.ts')).addToken,
 };

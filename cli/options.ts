@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 import { processingGuarantees } from '../runtime/at-least-once.ts';
+import { AUDIT_RETENTION_DAYS } from '../topology/audit-topic.ts';
+import { list, name, oneOf, origin, redisUrl, url, whole } from './option-kinds.ts';
 
 export const roleNames = ['gateway', 'topology', 'sinks'] as const;
 export type Role = (typeof roleNames)[number];
@@ -23,57 +25,9 @@ export interface OptionSpec {
   readonly schema: z.ZodType;
 }
 
-const list = (what: string) =>
-  z
-    .string()
-    .transform((text) =>
-      text
-        .split(',')
-        .map((item) => item.trim())
-        .filter((item) => item !== ''),
-    )
-    .pipe(z.array(z.string()).min(1, `must name ${what}`));
-
-const whole = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, `must be a whole number from ${min} to ${max}`)
-    .transform(Number)
-    .pipe(
-      z
-        .number()
-        .min(min, `must be a whole number from ${min} to ${max}`)
-        .max(max, `must be a whole number from ${min} to ${max}`),
-    );
-
-const url = (...schemes: readonly string[]) =>
-  z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol.slice(0, -1)), {
-    error: `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
-  });
-
-/** Several Redis nodes (a cluster) are separated by commas, which no URL parser takes. */
-const redisUrl = z
-  .string()
-  .refine(
-    (text) =>
-      text.split(',').every((part) => URL.canParse(/^rediss?:/.test(part) ? part : `redis://${part}`)) &&
-      /^rediss?:\/\//.test(text),
-    {
-      error: 'must be a URL that begins with redis:// or rediss://',
-    },
-  );
-
-const oneOf = <const T extends readonly string[]>(names: T) => z.enum(names, { error: `must be one of ${names.join(', ')}` });
-
-const name = z.string().regex(/^[A-Za-z0-9._-]{1,100}$/, 'must be 1 to 100 characters of A-Z a-z 0-9 . _ -');
-
 const roles = list('a role')
   .pipe(z.array(oneOf(['all', ...roleNames])))
   .transform((given): readonly Role[] => (given.includes('all') ? roleNames : roleNames.filter((role) => given.includes(role))));
-
-const origin = z.string().refine((text) => text === '*' || (URL.canParse(text) && new URL(text).origin === text), {
-  error: 'must be origins such as https://app.example.com, separated by commas, or *',
-});
 
 const saslMechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
 
@@ -331,6 +285,22 @@ export const optionTable = {
     help: "Whose history may be read: one's own, or everyone's in the tenant (as they were seen).",
     defaultText: 'self',
     schema: oneOf(['self', 'tenant']).default('self'),
+  },
+  audit: {
+    flag: 'audit',
+    env: 'AUDIT',
+    value: 'on|off',
+    help: 'Whether who watched whom is kept in the topic presence.audit; `presence audit` reads it.',
+    defaultText: 'off',
+    schema: oneOf(['on', 'off']).default('off'),
+  },
+  auditRetentionDays: {
+    flag: 'audit-retention-days',
+    env: 'AUDIT_RETENTION_DAYS',
+    value: 'number',
+    help: 'For how long it is kept: what the topic is made with.',
+    defaultText: '30',
+    schema: whole(1, 3_650).default(AUDIT_RETENTION_DAYS),
   },
   processingGuarantee: {
     flag: 'processing-guarantee',

@@ -17,7 +17,8 @@ import { createKafkaLog, type KafkaLogOptions } from '../runtime/log-kafka.ts';
 import { type Codecs, createCodecs } from '../schemas/codec.ts';
 import { createConfluentRegistry } from '../schemas/confluent-registry.ts';
 import { createEmbeddedRegistry } from '../schemas/embedded-registry.ts';
-import { topicSpecs } from '../topology/topics.ts';
+import { auditTopic } from '../topology/audit-topic.ts';
+import { type Topic, topicSpecs } from '../topology/topics.ts';
 import type { Settings } from './config.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
 import { ensureFirstCuts } from './first-cut.ts';
@@ -61,7 +62,7 @@ export async function startLog(settings: Settings, logger: Logger, waiting: Wait
   await untilThere(
     'log',
     async () => {
-      const made = await log.ensureTopics(topicSpecs(settings.partitions));
+      const made = await log.ensureTopics([...topicSpecs(settings.partitions), ...auditOf(settings)]);
       if (made.length > 0) logger.info({ topics: made, partitions: settings.partitions }, 'Made topics.');
       await ensureFirstCuts({ log, codecs, logger, group: 'presence', now: Date.now });
     },
@@ -69,6 +70,9 @@ export async function startLog(settings: Settings, logger: Logger, waiting: Wait
   );
   return { log, codecs };
 }
+
+const auditOf = ({ audit, partitions, auditRetentionDays }: Settings): readonly Topic<unknown>[] =>
+  audit === 'on' ? [auditTopic(partitions, auditRetentionDays)] : [];
 
 export interface Database {
   readonly store: PresenceStore;

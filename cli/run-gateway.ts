@@ -48,6 +48,7 @@ export async function startGateway(role: GatewayRole): Promise<Gateway> {
     watchPolicy: await policyOf(settings),
     ...secretOf(settings),
     fanOut: settings.fanout,
+    audit: settings.audit === 'on',
     pages,
     checks: checksOf(role.probes),
     ...(settings.connectionsMax === undefined ? {} : { connectionsMax: settings.connectionsMax }),

@@ -21,6 +21,7 @@ import { counter, gauge } from '../base/metrics.ts';
 import type { Log } from '../ports/log.ts';
 import type { Codecs } from '../schemas/codec.ts';
 import type { Presence } from '../schemas/presence.ts';
+import type { WatchListener } from './audit.ts';
 import { type Cursor, decodeCursor } from './cursor.ts';
 import { badInput } from './devices-speaker.ts';
 import { createBroadcastFeed } from './fan-out-broadcast.ts';
@@ -62,6 +63,8 @@ export interface FanOutOptions {
   readonly mode?: FanOutMode;
   /** This gateway's, new at each start; routed mode needs it. Default a random one. */
   readonly gatewayId?: string;
+  /** Told of each watch. */
+  readonly audit?: WatchListener;
   /** Wall clock, ms; for tests. */
   readonly now?: () => number;
 }
@@ -118,6 +121,7 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     this.#watchers = new Watchers((key, isWatched) => this.#feed.watched(key, isWatched), {
       covers: (place) => this.#feed.covers(place),
       pushRate: options.pushRate ?? defaultPushRate,
+      audit: options.audit ?? null,
     });
   }
 

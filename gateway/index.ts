@@ -10,6 +10,8 @@ import type { SharedRate } from '../ports/shared-rate.ts';
 import type { Codecs } from '../schemas/codec.ts';
 import { ACCEPT_RATE_MAX, Admission } from './admission.ts';
 import { asyncApiDocument } from './asyncapi.ts';
+import { AuditTrail } from './audit.ts';
+import { createAuditQueue } from './audit-queue.ts';
 import { createAuthenticator } from './auth.ts';
 import { type CertificateWatch, watchCertificate } from './certificates.ts';
 import { createDevices } from './devices.ts';
@@ -84,6 +86,8 @@ export interface GatewayOptions {
   readonly historyOf?: 'self' | 'tenant';
   /** How diffs come here: all of them, or by routes. Default broadcast. */
   readonly fanOut?: FanOutMode;
+  /** Whether who watched whom is written into presence.audit, which must be there. Default false. */
+  readonly audit?: boolean;
   /** How long an answer waits for the log before it is 503, ms. Default 10,000. */
   readonly answerWithin_ms?: number;
   /** Streams taken a second, twice as many at once. Default 2,000. */
@@ -130,7 +134,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const outbox = await createOutbox({ log, codecs, logger });
   const reads = createReads({ cache, store, logger, partitionOf: (key) => outbox.partitionOf(key) });
   const devices = await createDevices({ outbox, log, codecs, logger });
-  const { fanOut, policy } = await createPolicedFanOut(options, reads, outbox.gatewayId);
+  const { gatewayId } = outbox;
+  const audit = options.audit === true ? new AuditTrail(await createAuditQueue({ log, codecs, logger, gatewayId })) : undefined;
+  const { fanOut, policy } = await createPolicedFanOut(options, reads, gatewayId, audit);
 
   const readiness = new Readiness({ ...ownChecks(options, outbox, fanOut), ...options.checks });
   const services: Services = {
@@ -142,6 +148,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     logger,
     answerWithin_ms: options.answerWithin_ms ?? 10_000,
     watching: createWatching(policy, options.historyOf ?? 'self'),
+    ...(audit === undefined ? {} : { audit }),
     drain: (over_ms) => server.streams.drain(over_ms),
     openApi: () => openApi,
     asyncApi: () => asyncApi,
@@ -176,6 +183,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     await server.close(within_ms);
     await devices.close();
     await fanOut.close();
+    await audit?.close(within_ms);
     await outbox.close(within_ms);
     await Promise.all([requestRates.close(), queryRates.close()]);
     server.cut();

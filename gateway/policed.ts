@@ -15,6 +15,7 @@ import { clock, type Timer } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { counter, gauge } from '../base/metrics.ts';
 import { parseUserKey } from '../schemas/user-key.ts';
+import type { Audit } from './audit.ts';
 import { badInput } from './devices-speaker.ts';
 import type { Connection, FanOut, ListChange, PolicableFanOut } from './parts.ts';
 import { type Asker, maySee, type WatchPolicy } from './policy.ts';
@@ -47,11 +48,14 @@ interface Guarded {
 export interface PolicedOptions {
   readonly policy: WatchPolicy;
   readonly logger: Logger;
+  /** Told of what is refused. */
+  readonly audit?: Audit;
 }
 
 export class PolicedFanOut implements FanOut {
   readonly #policy: WatchPolicy;
   readonly #logger: Logger;
+  readonly #audit: Audit | undefined;
   readonly #inner: PolicableFanOut;
   readonly #guarded = new Map<string, Guarded>();
   readonly #byUser = new Map<string, Set<Guarded>>();
@@ -61,15 +65,17 @@ export class PolicedFanOut implements FanOut {
   #isReady = false;
   #asleep = 0;
 
-  constructor(inner: PolicableFanOut, { policy, logger }: PolicedOptions) {
+  constructor(inner: PolicableFanOut, { policy, logger, audit }: PolicedOptions) {
     this.#inner = inner;
     this.#policy = policy;
     this.#logger = logger;
+    this.#audit = audit;
     inner.ready.then(
       () => {
         this.#isReady = true;
         for (const one of this.#guarded.values()) {
           this.#review(one);
+          this.#audit?.refused(one.connection, [...one.asleep]);
           this.#hide(one, [...one.asleep]);
         }
       },
@@ -94,6 +100,7 @@ export class PolicedFanOut implements FanOut {
     this.#byUser.set(connection.userKey, own.add(one));
     await this.#inner.attach(connection);
     const unseen = this.interest(connection.userKey).filter((key) => !this.#mayWatch(connection, key));
+    this.#audit?.refused(connection, unseen);
     this.#hide(one, unseen);
   }
 
@@ -166,7 +173,10 @@ export class PolicedFanOut implements FanOut {
       );
     for (const key of more) one.asleep.add(key);
     this.#sleeps(more.length);
-    if (this.#isReady) this.#hide(one, unseen);
+    if (this.#isReady) {
+      this.#audit?.refused(connection, more);
+      this.#hide(one, unseen);
+    }
     return seen;
   }
 
@@ -207,6 +217,11 @@ export class PolicedFanOut implements FanOut {
   /** Asks for everything of this connection again. */
   #review(one: Guarded): void {
     if (!this.#isReady) return;
+    if (this.#audit === undefined) this.#judge(one);
+    else this.#audit.policy(() => this.#judge(one));
+  }
+
+  #judge(one: Guarded): void {
     const { connection } = one;
     const { userKey } = connection;
     const watches = this.#inner.watches(connection);

@@ -8,6 +8,7 @@
  * are pushed to it. Snapshots and control frames take none, and a diff that is not sent (it ends where the reader is) neither.
  */
 import { counter, gauge } from '../base/metrics.ts';
+import type { WatchListener } from './audit.ts';
 import { type Cursor, WITHHELD_MAX } from './cursor.ts';
 import { Bucket, type Rate } from './limits.ts';
 import type { Connection } from './parts.ts';
@@ -39,6 +40,8 @@ export interface Shared {
   readonly covers: (place: Place) => boolean;
   /** Of diffs pushed to one connection. */
   readonly pushRate: Rate;
+  /** Told of each watch; null: nobody is. */
+  readonly audit: WatchListener | null;
 }
 
 /** Where it says `now`: a clock in whole ms that does not go back. */
@@ -227,6 +230,7 @@ export class Watchers {
     const own = this.#own.get(connection.userKey);
     if (own instanceof Set) own.delete(watcher);
     if (own === watcher || (own instanceof Set && own.size === 0)) this.#own.delete(connection.userKey);
+    if (watcher.watches.size > (watcher.watches.has(connection.userKey) ? 1 : 0)) this.#shared.audit?.closed(connection);
     watcher.watches.clear();
     watcher.held.clear();
     watcher.ahead.clear();
@@ -243,7 +247,10 @@ export class Watchers {
     const watch = watches.get(key) as Watch;
     if (reason === 'asked' && (watch.why & Why.asked) === 0) watcher.asked += 1;
     watch.why |= Why[reason];
-    if (added) this.#measure();
+    if (added) {
+      this.#measure();
+      this.#shared.audit?.began(watcher.connection, key, reason);
+    }
     return { watch, added };
   }
 
@@ -257,6 +264,7 @@ export class Watchers {
     watches.because(at, why & ~Why[reason]);
     if (watches.whyOf(at) !== 0) return;
     watches.remove(at);
+    this.#shared.audit?.ended(watcher.connection, key, reason);
     watcher.held.delete(key);
     watcher.ahead.delete(key);
     watcher.beyond.delete(key);

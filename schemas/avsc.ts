@@ -22,6 +22,7 @@ const files: Readonly<Record<SchemaName, string>> = {
   Delivery: 'delivery.avsc',
   Route: 'route.avsc',
   RoutedDelivery: 'routed-delivery.avsc',
+  Audit: 'audit.avsc',
 };
 
 export const schemaNames = Object.keys(files) as readonly SchemaName[];

@@ -24,6 +24,7 @@ const codecOf = (codecs: Codecs, name: SchemaName) =>
     PartitionState: codecs.partitionState,
     Diff: codecs.diff,
     Interest: codecs.interest,
+    Audit: codecs.audit,
     Delivery: codecs.delivery,
     Route: codecs.route,
     RoutedDelivery: codecs.routedDelivery,

@@ -12,7 +12,7 @@ import { hasCode, PresenceError } from '../base/errors.ts';
 import { gauge } from '../base/metrics.ts';
 import type { SchemaRegistry } from '../ports/schema-registry.ts';
 import { avroType, readSchema, type SchemaName, schemaNames } from './avsc.ts';
-import type { Delivery, Diff, Interest, PartitionState, Route, RoutedDelivery, Signal, UserState } from './generated.ts';
+import type { Audit, Delivery, Diff, Interest, PartitionState, Route, RoutedDelivery, Signal, UserState } from './generated.ts';
 import { checkSignal } from './signal.ts';
 import { SignalReader } from './signal-reader.ts';
 import { subjects } from './topics.ts';
@@ -36,6 +36,7 @@ export interface Codecs {
   readonly delivery: ValueCodec<Delivery>;
   readonly route: ValueCodec<Route>;
   readonly routedDelivery: ValueCodec<RoutedDelivery>;
+  readonly audit: ValueCodec<Audit>;
   /**
    * Fetches the schemas of ids not met before. undefined (nothing to wait for) when all are known, which
    * is nearly always: `const wait = codecs.prepare(values); if (wait) await wait;`. An id that the registry does
@@ -73,6 +74,7 @@ export async function createCodecs(options: CodecOptions): Promise<Codecs> {
     delivery: codec<Delivery>('Delivery'),
     route: codec<Route>('Route'),
     routedDelivery: codec<RoutedDelivery>('RoutedDelivery'),
+    audit: codec<Audit>('Audit'),
     prepare: (values) => writers.prepare(values),
   };
 }

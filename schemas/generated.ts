@@ -1,5 +1,39 @@
 // GENERATED from schemas/*.avsc by scripts/generate-schemas.ts. Do not edit.
 
+export const auditActionSymbols = ['watch_began', 'watch_ended', 'read', 'history', 'override'] as const;
+export type AuditAction = (typeof auditActionSymbols)[number];
+
+export const auditCauseSymbols = ['asked', 'kept', 'policy', 'closed'] as const;
+export type AuditCause = (typeof auditCauseSymbols)[number];
+
+/** Who watched, or looked at, whom (key = the watcher). By watcher, because a watch's end must follow its beginning in one partition, and because one look at 20 users is one record and not 20; who watched ada is found by reading all partitions. Each record bears its own times and is named by (gateway_id, number): to erase a user, write the records that name them anew without them, in their order, and delete those before; readers sort by `at` and drop repeats. */
+export interface Audit {
+  /** The key of the user whose token asked. */
+  watcher: string;
+  /** New at each start of a gateway: watches of a gateway that was killed have no end. */
+  gateway_id: string;
+  /** This gateway's running number of audit records, from 1. A missing one was lost, a repeated one is the same record again. */
+  number: number;
+  /** When, by the gateway's clock; of repeated reads the first. */
+  at: number;
+  /** Of repeated reads the last; else the same as `at`. */
+  until: number;
+  /** read: GET /presence and POST /presence/query. history, override: of one user. */
+  action: AuditAction;
+  /** asked: by a frame or a request. kept: the watcher's kept list. policy: what may be seen has changed. closed: the connection has ended. */
+  cause: AuditCause;
+  /** false: the policy said no, and nothing was told. */
+  allowed: boolean;
+  /** The token had presence:admin: reads then tell the truth, also of invisible users. */
+  admin: boolean;
+  /** Of a watch. */
+  connection_id: string | null;
+  /** Keys of the watched, at most 500 a record; with cause closed none: everything that this connection watched has ended. */
+  users: string[];
+  /** How often between `at` and `until`. */
+  times: number;
+}
+
 export const deliveryKindSymbols = ['lost', 'restate'] as const;
 export type DeliveryKind = (typeof deliveryKindSymbols)[number];
 

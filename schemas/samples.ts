@@ -1,6 +1,17 @@
 /** Values of every schema, every branch of every union among them: for tests, and kept as bytes with each release. */
 import type { SchemaName } from './avsc.ts';
-import type { Delivery, Device, Diff, Interest, PartitionState, Route, RoutedDelivery, Signal, UserState } from './generated.ts';
+import type {
+  Audit,
+  Delivery,
+  Device,
+  Diff,
+  Interest,
+  PartitionState,
+  Route,
+  RoutedDelivery,
+  Signal,
+  UserState,
+} from './generated.ts';
 import { signal } from './signal.ts';
 
 const at = 1_767_225_600_000; // 2026-01-01
@@ -226,6 +237,26 @@ const routes: readonly Route[] = [
   { gateway_id: 'g1', number: 2, anew: false, whole: true, add: [], remove: [] },
 ];
 
+const look: Audit = {
+  watcher: 'acme/bob',
+  gateway_id: 'g1',
+  number: 7,
+  at,
+  until: at + 30_000,
+  action: 'read',
+  cause: 'asked',
+  allowed: true,
+  admin: true,
+  connection_id: null,
+  users: ['acme/ada', 'acme/cy'],
+  times: 3,
+};
+const audits: readonly Audit[] = [
+  look,
+  { ...look, number: 8, until: at, action: 'watch_began', cause: 'kept', allowed: false, connection_id: 'c1', times: 1 },
+  { ...look, number: 9, until: at, action: 'watch_ended', cause: 'closed', connection_id: 'c1', users: [], times: 1 },
+];
+
 export const sampleValues = {
   Signal: signals,
   UserState: states,
@@ -235,4 +266,5 @@ export const sampleValues = {
   Delivery: deliveries,
   Route: routes,
   RoutedDelivery: routed,
+  Audit: audits,
 } satisfies Readonly<Record<SchemaName, readonly unknown[]>>;

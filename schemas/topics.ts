@@ -1,4 +1,4 @@
-/** The names of the topics (contract.md, "Topics"). Partitions and retention are in topology/topics.ts. */
+/** The names of the topics (contract.md, "Topics"). Partitions and retention are in topology/topics.ts and audit-topic.ts. */
 export const topicNames = {
   signals: 'presence.signals',
   state: 'presence.state',
@@ -7,6 +7,7 @@ export const topicNames = {
   routes: 'presence.routes',
   deliveries: 'presence.deliveries',
   deadLetters: 'presence.dlq',
+  audit: 'presence.audit',
 } as const;
 
 /** The subjects under which the values' schemas are registered. */
@@ -19,6 +20,7 @@ export const subjects = {
   Delivery: 'presence.deliveries-value',
   Route: 'presence.routes-value',
   RoutedDelivery: 'presence.deliveries-routed-value',
+  Audit: 'presence.audit-value',
 } as const;
 
 /** The key of a partition's own record in presence.state: `#` cannot stand in a user's key. */

@@ -13,12 +13,20 @@ import { route, type Services } from './route.ts';
 
 /** Who may not be seen is not looked up: it takes as long whether they are there or not. */
 async function read(principal: Principal, services: Services, userIds: readonly string[]) {
-  const { reads, watching } = services;
+  const { reads, watching, audit } = services;
   const seen = userIds.filter((id) => watching.maySee(principal, id));
   const keys = principal.tenant === DEFAULT_TENANT ? seen : seen.map((id) => userKey(principal.tenant, id));
   const viewer = { userKey: principal.userKey, admin: principal.scopes.has('presence:admin') };
   const read = await reads.presences(keys, viewer);
+  audit?.looked('read', principal, seen, true);
   if (seen.length === userIds.length) return { status: 200, json: { presences: read } };
+  const may = new Set(seen);
+  audit?.looked(
+    'read',
+    principal,
+    userIds.filter((id) => !may.has(id)),
+    false,
+  );
   const known = new Map(seen.map((id, i) => [id, read[i] as Presence]));
   return { status: 200, json: { presences: userIds.map((id) => known.get(id) ?? neverSeen(id)) } };
 }
@@ -90,6 +98,8 @@ const getHistory = route({
     const own = userId === principal.userId;
     if (own && !principal.scopes.has('presence:read')) throw new Problem('forbidden', 'This needs the scope presence:read.');
     const view = services.watching.history(principal, userId);
+    const { audit } = services;
+    if (view === 'forbidden' || view === 'never') audit?.looked('history', principal, [userId], false);
     if (view === 'forbidden') throw new Problem('forbidden', "Another user's history needs the scope presence:admin.");
     const key = userKey(principal.tenant, userId);
     const now = clock.now();
@@ -98,6 +108,7 @@ const getHistory = route({
     const bounds = query.cursor === undefined ? { key, from, to } : decodeCursor(query.cursor, key);
     if (view === 'never') return { status: 200, json: { entries: [], next: null } };
     const page = await services.store.history({ ...bounds, limit: query.limit, view });
+    audit?.looked('history', principal, [userId], true);
     const next = page.next === null ? null : encodeCursor({ key, from: bounds.from, to: bounds.to, cursor: page.next });
     return { status: 200, json: { entries: view === 'self' ? page.entries : seenByOthers(key, page.entries), next } };
   },

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import type { Logger } from '../../base/logger.ts';
 import type { PresenceStore } from '../../ports/presence-store.ts';
+import type { Audit } from '../audit.ts';
 import type { Principal, Scope } from '../auth.ts';
 import type { FanOut, Outbox, Reads } from '../parts.ts';
 import type { Trace } from '../trace.ts';
@@ -21,6 +22,8 @@ export interface Services {
   /** How long an answer waits for the log before it is 503, ms. */
   readonly answerWithin_ms: number;
   readonly watching: Watching;
+  /** Told of who read whom, where that is kept. */
+  readonly audit?: Pick<Audit, 'looked'>;
   /** Takes no more streams and tells those there to go; how many. */
   drain(over_ms: number): number;
   openApi(): string;

@@ -87,6 +87,7 @@ const getOverride = route({
   refusals: ['not_found', 'unavailable'],
   async handle({ principal, query, services }) {
     const found = await services.reads.override(whose(principal, query.user_id, 'presence:read').user_id);
+    services.audit?.looked('override', principal, [query.user_id ?? principal.userId], true);
     if (found === null) throw new Problem('not_found', 'No override holds.');
     return { status: 200, json: found };
   },

@@ -10,7 +10,7 @@ import { partitionOf } from '../../base/murmur2.ts';
 import { blobOf } from '../../connectors/blob.ts';
 import { createInProcessCache } from '../../connectors/in-process/index.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../gateway/index.ts';
-import type { Log } from '../../ports/log.ts';
+import type { Log, TopicSpec } from '../../ports/log.ts';
 import type { PresenceCache, Progress } from '../../ports/presence-cache.ts';
 import type { HistoryQuery } from '../../ports/presence-store.ts';
 import { createEmbeddedLog } from '../../runtime/log-embedded.ts';
@@ -76,10 +76,14 @@ export interface Rig {
   close(): Promise<void>;
 }
 
-export async function startRig(options: Partial<GatewayOptions> = {}): Promise<Rig> {
+/** `topics`: more than every system has. */
+export async function startRig({
+  topics = [],
+  ...options
+}: Partial<GatewayOptions> & { readonly topics?: readonly TopicSpec[] } = {}): Promise<Rig> {
   const faults = { refuse: false };
   const log = await createEmbeddedLog({ faults: { send: () => (faults.refuse ? 'refused' : undefined) } });
-  await log.ensureTopics(topicSpecs(PARTITIONS));
+  await log.ensureTopics([...topicSpecs(PARTITIONS), ...topics]);
   const codecs = await createCodecs({ registry: createEmbeddedRegistry() });
   const cache = breakable(createInProcessCache());
   const store = new MemoryStore();
