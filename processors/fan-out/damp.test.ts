@@ -193,6 +193,19 @@ describe('a takeover', () => {
     expect(told(stage)).toEqual([]);
   });
 
+  test('also where it had been told before, as far as can be known here', () => {
+    const stage = made();
+    stage.place.restoring = true;
+    for (let version = 1; version <= 16; version++) changes(stage, 'ada', version, version);
+    told(stage);
+    stage.place.restoring = false;
+    stage.one.restored?.();
+    mark(stage, 45.9);
+    expect(told(stage)).toEqual([]);
+    mark(stage, 46);
+    expect(told(stage)).toEqual(['v16']);
+  });
+
   test('the first to be held back after it is said, though something waits already', () => {
     const stage = made();
     stage.place.restoring = true;

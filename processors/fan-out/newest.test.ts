@@ -154,6 +154,15 @@ describe('remembered', () => {
     expect(stage.entries()).toBe(5);
   });
 
+  test('one change of a user leaves, and those after it are still told from where they began', () => {
+    const { stage, ask, diff } = made({ changes: 2 });
+    stage.begin({ from: 0, position: 0 });
+    diff('ada', 1, { offset: 0, to: 'busy' });
+    diff('ada', 2, { offset: 1, from: 'busy', to: 'away' });
+    diff('bob', 1, { offset: 2 });
+    expect([ask('ada', 1), ask('ada')]).toEqual([['away v2 @1 from busy'], ['away v2 @1']]);
+  });
+
   test('what is settled never goes back behind the table, nor a view behind itself', () => {
     const { stage, ask, diff } = made({ changes: 1 });
     stage.load(stateOf('ada', 9, 'dnd'));

@@ -212,6 +212,13 @@ suite('plan', () => {
     for (const change of changes) expect(change.steps.length > 0 || change.verdict !== 'migration').toBe(true);
   });
 
+  test('what the other topology writes is made anew by replaying its input, not by copying it', () => {
+    for (const name of ['presence.state', 'presence.diffs'])
+      expect(planned(topic(name, { partitions: 4 })).changes.map(({ steps }) => steps.at(-1))).toEqual([
+        'Else replay the input into new topics, and cut over with a new epoch.',
+      ]);
+  });
+
   test('a schema that today cannot read is no compatible edit', () => {
     const edited: Edit = (one) => ({
       ...one,
