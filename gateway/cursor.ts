@@ -3,10 +3,16 @@
  * newest state was withheld (it reads slowly, they flap). Opaque to clients; any gateway of this region can read it, in
  * either mode.
  *
- * base64url of JSON: `{v, t, e, p, w?, x?}`. A cursor is a position, no secret and no permission: a forged one yields
- * diffs of users whom its bearer may watch anyway.
+ * **Text.** `<sealed>[.<withheld>][.x].<sum>`: moment, epoch and positions sealed (cursor-seal.ts); the users withheld, whom its
+ * bearer watches and was told of, as base64url of JSON; x where it is incomplete; and a sum of all before, so that what was
+ * garbled on its way is known from what another secret has sealed. The first is an error. The second is of no use, as are the
+ * unsealed ones of gateways of before: resuming from it takes a snapshot.
+ *
+ * A cursor is no permission: it yields diffs of users whom its bearer may watch anyway.
  */
+import { murmur2 } from '../base/murmur2.ts';
 import { type State, stateSymbols } from '../schemas/generated.ts';
+import { open, seal } from './cursor-seal.ts';
 import { badInput } from './devices-speaker.ts';
 import type { Sent } from './recent-diffs.ts';
 
@@ -30,34 +36,51 @@ const CURSOR_CHARS_MAX = 16_384;
 export const WITHHELD_MAX = 20;
 
 export function encodeCursor(cursor: Cursor): string {
-  const json = {
-    v: 1,
-    t: cursor.at,
-    e: cursor.epoch,
-    p: cursor.positions.map((position) => (position < 0 ? '' : position.toString(36))).join('.'),
-    ...(cursor.withheld.size === 0
-      ? {}
-      : { w: [...cursor.withheld].map(([key, { epoch, version, state }]) => [key, epoch, version, state]) }),
-    ...(cursor.incomplete ? { x: 1 } : {}),
-  };
-  return Buffer.from(JSON.stringify(json)).toString('base64url');
+  const { at, epoch, positions, withheld, incomplete } = cursor;
+  const digits = positions.map((position) => (position < 0 ? '' : position.toString(36))).join('.');
+  const named = [...withheld].map(([key, sent]) => [key, sent.epoch, sent.version, sent.state]);
+  const text = [
+    seal(`${at} ${epoch} ${digits}|`, at),
+    ...(named.length === 0 ? [] : [Buffer.from(JSON.stringify(named)).toString('base64url')]),
+    ...(incomplete ? ['x'] : []),
+  ].join('.');
+  return `${text}.${sumOf(text)}`;
 }
+
+const sumOf = (text: string): string => (murmur2(Buffer.from(text, 'latin1')) >>> 0).toString(36);
+
+/** One that tells nothing: resuming from it takes a snapshot. */
+const ofNoUse: Cursor = { at: 0, epoch: 0, positions: [], withheld: new Map(), incomplete: true };
 
 /** Throws BAD_INPUT for what is not one of ours. */
 export function decodeCursor(text: string): Cursor {
-  if (text.length > CURSOR_CHARS_MAX || !/^[A-Za-z0-9_-]+$/.test(text)) throw garbled();
-  let json: { v?: unknown; t?: unknown; e?: unknown; p?: unknown; w?: unknown; x?: unknown } | null;
+  if (text.length > CURSOR_CHARS_MAX) throw garbled();
+  if (isOfBefore(text)) return ofNoUse;
+  const [, all = '', sealed = '', named, x, sum] =
+    /^(([A-Za-z0-9_-]{40,})(?:\.([A-Za-z0-9_-]{2,}))?(\.x)?)\.([a-z0-9]{1,7})$/.exec(text) ?? [];
+  if (sum === undefined || sumOf(all) !== sum) throw garbled();
+  const withheld = named === undefined ? new Map<string, Sent>() : withheldOf(jsonOf(named));
+  const opened = open(sealed);
+  if (opened === null) return ofNoUse;
+  const [, at = '', epoch = '', digits = ''] = /^(\d+) (\d+) ([0-9a-z.]*)\|$/.exec(opened) ?? [];
+  const positions = digits.split('.').map((one) => (one === '' ? -1 : Number.parseInt(one, 36)));
+  return { at: Number(at), epoch: Number(epoch), positions, withheld, incomplete: x !== undefined };
+}
+
+/** base64url of `{"v":1,…}`: what gateways gave out before cursors were sealed. */
+function isOfBefore(text: string): boolean {
+  if (!/^eyJ2Ijox[A-Za-z0-9_-]+$/.test(text)) return false;
+  const { v, t, p } = jsonOf(text) as { v?: unknown; t?: unknown; p?: unknown };
+  if (v !== 1 || !isWhole(t) || typeof p !== 'string') throw garbled();
+  return true;
+}
+
+function jsonOf(text: string): unknown {
   try {
-    json = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
+    return JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
   } catch {
     throw garbled();
   }
-  if (typeof json !== 'object' || json === null || json.v !== 1 || typeof json.p !== 'string') throw garbled();
-  const { t, e, p } = json;
-  if (!isWhole(t) || !isWhole(e) || !/^[0-9a-z]{0,11}(\.[0-9a-z]{0,11})*$/.test(p)) throw garbled();
-  const positions = p.split('.').map((digits) => (digits === '' ? -1 : Number.parseInt(digits, 36)));
-  if (!positions.every((position) => position === -1 || isWhole(position))) throw garbled();
-  return { at: t, epoch: e, positions, withheld: withheldOf(json.w ?? []), incomplete: json.x === 1 };
 }
 
 const isWhole = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -1,12 +1,10 @@
 /**
- * The cursors in frames: made once for all frames until the next diff, and once a second; one of its own for whom something is
- * withheld from.
+ * The cursors in frames: made once for all frames of a millisecond (cursor-seal.ts says why); one of its own for whom something
+ * is withheld from.
  */
 import { type Cursor, encodeCursor } from './cursor.ts';
 import type { Feed } from './feed.ts';
 import type { Watcher } from './watchers.ts';
-
-const MADE_ANEW_MS = 1_000;
 
 export class Cursors {
   readonly #feed: Pick<Feed, 'epoch' | 'positions' | 'withheld'>;
@@ -25,7 +23,7 @@ export class Cursors {
   of(watcher: Watcher, now: number): string {
     const withheld = watcher.withheld(this.#feed.withheld);
     if (withheld !== null && withheld.size > 0) return this.#make(now, { withheld, incomplete: false });
-    if (this.#made === null || Math.abs(now - this.#made.at) > MADE_ANEW_MS) {
+    if (this.#made?.at !== now) {
       const text = this.#make(now, { withheld: new Map(), incomplete: false });
       this.#made = { text, incomplete: this.#make(now, { withheld: new Map(), incomplete: true }), at: now };
     }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { partitionOf } from '../../base/murmur2.ts';
+import { encodeCursor } from '../../gateway/cursor.ts';
 import { cursorOf, diffsOf, lines, modes, stage } from './fan-out-kit.ts';
 import { FakeConnection, until } from './parts-kit.ts';
 
@@ -290,10 +291,12 @@ describe.each(modes)('%s', (mode) => {
       const c2 = await connect(g, 'ada', 'c2');
       await g.resume(c2, cursor, ['bob']);
       expect(lines(c2).at(-1)).toBe('snapshot: bob online 1');
-      const forged = Buffer.from(JSON.stringify({ v: 1, t: now, e: 0, p: '0.0' })).toString('base64url');
-      const ahead = Buffer.from(JSON.stringify({ v: 1, t: now, e: 0, p: 'zzz.zzz.zzz' })).toString('base64url');
-      const incomplete = Buffer.from(JSON.stringify({ v: 1, t: now, e: 0, p: '0.0.0', x: 1 })).toString('base64url');
-      for (const text of [forged, ahead, incomplete]) {
+      const told = { at: now, epoch: 0, positions: [0, 0, 0], withheld: new Map(), incomplete: false };
+      const other = encodeCursor({ ...told, positions: [0, 0] });
+      const ahead = encodeCursor({ ...told, positions: [46_655, 46_655, 46_655] });
+      const incomplete = encodeCursor({ ...told, incomplete: true });
+      const ofBefore = Buffer.from(JSON.stringify({ v: 1, t: now, e: 0, p: '0.0.0' })).toString('base64url');
+      for (const text of [other, ahead, incomplete, ofBefore]) {
         const c3 = await connect(g, 'ada', `c-${text}`);
         await g.resume(c3, text, ['bob']);
         expect(lines(c3)).toEqual(['snapshot: ada offline 0', 'snapshot: bob online 1']);
@@ -306,6 +309,7 @@ describe.each(modes)('%s', (mode) => {
       'e30',
       'bm90IGpzb24',
       Buffer.from('{"v":1,"t":-1,"e":0,"p":"0"}').toString('base64url'),
+      `${'A'.repeat(60)}.1`,
       'A'.repeat(20_000),
     ])('a garbled cursor is refused: %.20s', async (text) => {
       const g = await gateway();
