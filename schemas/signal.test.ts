@@ -53,7 +53,7 @@ test('what a kind lacks, or has too much of, is named', () => {
       { kind: 'marker', gateway_id: 'g', devices: 1, devices_hash: 2 ** 32 },
       'marker: devices_hash 4294967296 is not a whole number from 0 to 4294967295',
     ],
-    [{ kind: 'tick', user_id: 'ada' }, 'tick: user_id "ada" on a signal without a user'],
+    [{ kind: 'tick', user_id: 'ada' }, 'tick: a user_id on a signal without a user'],
     [{ kind: 'cut' }, 'cut: epoch is missing'],
     [{ kind: 'cut', epoch: 0 }, 'cut: epoch 0 is not a whole number from 1 to 9007199254740991'],
   ];

@@ -135,7 +135,7 @@ function keyOf(record: LogRecord): string {
 
 function userOf(key: string, state: UserState): UserState {
   if (state.user_id === key) return state;
-  throw new PresenceError('UNDECODABLE', `The key says ${key}, the value ${state.user_id}.`, {
+  throw new PresenceError('UNDECODABLE', 'The key names another user than the value.', {
     at: 'presence.state',
     retriable: false,
   });
