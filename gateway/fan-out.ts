@@ -4,7 +4,7 @@
  * **Model.** A watcher is a connection; it watches its own user (their truth), the user's kept list, and what it asked for.
  * A snapshot begins each watch (fan-out-snapshots.ts). Then each diff newer by (epoch, version) than what this
  * connection was last sent of the user goes into the frame of this turn: all batches that came in one turn are
- * one frame a connection. `from` is what the connection was last sent; a diff that ends there is not sent. A slow
+ * one frame a connection, or two where they are very many (fan-out-queue.ts). `from` is what the connection was last sent; a diff that ends there is not sent. A slow
  * reader keeps the newest diff of each user (watchers.ts), and gets it when its socket has room. So does whoever is told
  * faster than `pushRate`: what is held is told as tokens come.
  *
@@ -18,56 +18,29 @@
 import { clock, type Timer, turn } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { counter, gauge } from '../base/metrics.ts';
-import type { Log } from '../ports/log.ts';
-import type { Codecs } from '../schemas/codec.ts';
 import type { Presence } from '../schemas/presence.ts';
-import type { WatchListener } from './audit.ts';
 import { type Cursor, decodeCursor } from './cursor.ts';
 import { badInput } from './devices-speaker.ts';
 import { createBroadcastFeed } from './fan-out-broadcast.ts';
 import { Cursors } from './fan-out-cursors.ts';
+import type { FanOutOptions } from './fan-out-options.ts';
+import { DiffQueue } from './fan-out-queue.ts';
 import { createRoutedFeed } from './fan-out-routed.ts';
 import { Snapshots } from './fan-out-snapshots.ts';
 import type { Changed, Feed, FeedSink } from './feed.ts';
 import { observe } from './freshness.ts';
 import { createInterest, type InterestTable, WATCHED_MAX } from './interest.ts';
-import { defaultPushRate, type Rate } from './limits.ts';
-import type { Connection, ListChange, PolicableFanOut, Reads } from './parts.ts';
+import { defaultPushRate } from './limits.ts';
+import type { Connection, ListChange, PolicableFanOut } from './parts.ts';
 import { type Recent, type Sent, sees } from './recent-diffs.ts';
 import { isNews, type Watcher, Watchers, Why } from './watchers.ts';
+
+export type { FanOutMode, FanOutOptions } from './fan-out-options.ts';
 
 /** A connection told nothing for this long gets a fresh cursor. */
 export const CURSOR_EVERY_MS = 60_000;
 /** How often slow readers are asked whether they have room, and throttled ones whether they have tokens. */
 const TICK_MS = 100;
-
-export type FanOutMode = 'broadcast' | 'routed';
-
-export interface FanOutOptions {
-  readonly log: Log;
-  readonly codecs: Codecs;
-  readonly logger: Logger;
-  /** As reads.ts has it: cache, then database. */
-  readonly readPresences: Reads['presences'];
-  /** Most diffs held for snapshots and resumes. Default 500,000. */
-  readonly recentDiffsMax?: number;
-  /** Most watched users over all kept lists. Default 5,000,000. */
-  readonly interestEntriesMax?: number;
-  /** Whether a connection may watch whom its user's kept list names. Default: it may. */
-  readonly maySee?: (connection: Connection, key: string) => boolean;
-  /** A kept list has changed; its watchers know. */
-  readonly onListChange?: (watcher: string, added: readonly string[], removed: readonly string[]) => void;
-  /** Diffs pushed to one connection. Default 500 a second, 2,000 at once. */
-  readonly pushRate?: Rate;
-  /** How diffs come. Default broadcast. */
-  readonly mode?: FanOutMode;
-  /** This gateway's, new at each start; routed mode needs it. Default a random one. */
-  readonly gatewayId?: string;
-  /** Told of each watch. */
-  readonly audit?: WatchListener;
-  /** Wall clock, ms; for tests. */
-  readonly now?: () => number;
-}
 
 const frames = counter('presence_gateway_frames_total', 'Frames pushed to watchers, by type.', ['type']);
 const pushed = counter('presence_gateway_diffs_pushed_total', 'Diffs pushed to connections.');
@@ -104,8 +77,8 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
   #theSnapshots: Snapshots | null = null;
   #cursors: Cursors | null = null;
   #ready: Promise<void> = Promise.resolve();
-  /** Diffs read in this turn. */
-  #queue: Recent[] = [];
+  /** Diffs read and not told yet. */
+  readonly #queue: DiffQueue;
   #flushing: Promise<void> | null = null;
   /** Those whose frames of this turn hold something. */
   readonly #touched = new Set<Watcher>();
@@ -118,6 +91,7 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     this.#logger = options.logger;
     this.now = options.now ?? clock.now;
     this.#maySee = options.maySee ?? (() => true);
+    this.#queue = new DiffQueue(options.onlineFirstFrom);
     this.#watchers = new Watchers((key, isWatched) => this.#feed.watched(key, isWatched), {
       covers: (place) => this.#feed.covers(place),
       pushRate: options.pushRate ?? defaultPushRate,
@@ -131,7 +105,7 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
       this.#frame(watcher, 'snapshot', `"presences":${JSON.stringify(presences)}`);
     this.#interest = interest;
     this.#theFeed = feed;
-    this.#cursors = new Cursors(feed);
+    this.#cursors = new Cursors(feed, this.#queue.waiting);
     this.#theSnapshots = new Snapshots({ readPresences, logger, feed, flush: () => this.#flush(), send });
     this.#ready = Promise.all([interest.ready, feed.ready]).then(() => {});
     this.#timers = [clock.setInterval(() => this.#releaseSlow(), TICK_MS), clock.setInterval(() => this.#everySecond(), 1_000)];
@@ -278,12 +252,19 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
   diffs(items: readonly Recent[]): Promise<void> | undefined {
     this.moved();
     for (const item of items) if (this.#watchers.isWatched(item.diff.user_id)) this.#queue.push(item);
-    if (this.#queue.length === 0) return undefined;
-    this.#flushing ??= turn().then(() => {
-      this.#flushing = null;
-      this.#flush();
-    });
+    if (this.#queue.size === 0) return undefined;
+    this.#flushing ??= this.#tellQueue();
     return this.#flushing;
+  }
+
+  async #tellQueue(): Promise<void> {
+    await turn();
+    this.#flushing = null;
+    this.#flush();
+    if (this.#queue.waiting.size === 0) return;
+    await turn();
+    this.#offerAll();
+    this.#flush();
   }
 
   moved(): void {
@@ -291,7 +272,7 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
   }
 
   wasSent(recent: Recent, from: Sent['state']): void {
-    this.#offerQueue();
+    this.#offerAll();
     const key = recent.diff.user_id;
     for (const watcher of this.#watchers.watching(key)) {
       const watch = watcher.watches.get(key);
@@ -320,7 +301,7 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     // A snapshot began it after all.
     if (watch === undefined || watch.sent !== null) return;
     // What waits for the end of the turn came before.
-    this.#offerQueue();
+    this.#offerAll();
     watch.sent = sent;
     if (sent.below !== undefined) watcher.tells(key, this.#feed.placeBelow(key, sent.below));
     // A snapshot of the same user may go out before the last answer comes: this goes before it.
@@ -329,18 +310,24 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
   }
 
   #flush(): void {
-    this.#offerQueue();
+    this.#offer(this.#queue.first());
     if (this.#touched.size === 0) return;
     const touched = [...this.#touched];
     this.#touched.clear();
     for (const watcher of touched) this.#sendDiffs(watcher);
   }
 
+  /** What waits for the second go too. */
+  #offerAll(): void {
+    this.#offer(this.#queue.first());
+    this.#offer(this.#queue.second());
+    // They were given a cursor that is no good.
+    for (const watcher of (this.#cursors as Cursors).marked()) if (!watcher.gone) this.#touched.add(watcher);
+  }
+
   /** Into the frames that are being made: they go out when the feed's positions cover them. */
-  #offerQueue(): void {
-    const queue = this.#queue;
+  #offer(queue: readonly Recent[]): void {
     if (queue.length === 0) return;
-    this.#queue = [];
     const now = this.now();
     const ticks = monotonicMs();
     for (const item of queue) {

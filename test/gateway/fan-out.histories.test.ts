@@ -91,7 +91,9 @@ test.each(modes.flatMap((mode) => seeds.map((seed) => ({ mode, seed }))))(
     // In some a connection is told at most so many diffs a second that it waits now and then.
     const pushRate = random() < 0.4 ? { rate: 20, burst: 3 + Math.floor(random() * 10) } : { rate: 1_000_000, burst: 1_000_000 };
     const parts = { log: on.log, codecs: on.codecs, logger: silentLogger, readPresences: world.read, mode };
-    const make = () => createFanOut({ ...parts, pushRate });
+    // In some there is nearly always so much to tell at once that who went offline comes last.
+    const onlineFirstFrom = random() < 0.5 ? 1 : 1_000;
+    const make = () => createFanOut({ ...parts, pushRate, onlineFirstFrom });
     // In some nobody flaps, in others nearly everybody, for as long as a test can wait.
     const flapping = random() < 0.5 ? { changes: 1_000_000 } : { changes: 5, within: 400, most: 2 };
     const runners = mode === 'routed' ? [await runFanOut(on, flapping)] : [];
