@@ -1,6 +1,7 @@
 /**
  * Reading presence: the cache first, then the database for what the cache lacks (all of it while the cache is down),
- * and the cache filled with that for 5 s.
+ * and the cache filled with that for 5 s. What many ask for at a time is read together (gathered.ts), of the cache and of
+ * the database each: who is in the cache does not wait for who is not.
  *
  * **fresh_at.** A state is confirmed up to where the sinks have come in its partition: the partition's time there
  * (`progress.stamp`), read before the state. An entry that was filled from the database is confirmed only up to
@@ -15,9 +16,10 @@ import { clock } from '../base/clock.ts';
 import { hasCode } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { counter, gauge } from '../base/metrics.ts';
-import type { PresenceCache, StateWrite } from '../ports/presence-cache.ts';
+import type { PresenceCache, Progress, StateWrite } from '../ports/presence-cache.ts';
 import type { PresenceStore } from '../ports/presence-store.ts';
-import type { OverrideView } from '../schemas/presence.ts';
+import type { OverrideView, PresenceBlob } from '../schemas/presence.ts';
+import { Gathered, USERS_A_READ_MAX } from './gathered.ts';
 import type { Reads } from './parts.ts';
 import { type Found, freshened, presenceOf } from './presence-of.ts';
 
@@ -42,38 +44,42 @@ export function createReads(options: ReadsOptions): Reads {
   const now = options.now ?? clock.now;
   const absent = new Absent();
 
-  const find = async (keys: readonly string[]): Promise<ReadonlyMap<string, Found>> => {
+  const cached = new Gathered('cache', (keys) => fromCache(options, keys));
+  const stored = new Gathered('database', (keys) => fromStore(options, keys));
+  /** Of up to USERS_A_READ_MAX, each once. What it returns may hold more. */
+  const findSome = async (keys: readonly string[]): Promise<ReadonlyMap<string, Found>> => {
     const found = new Map<string, Found>();
-    const cached = await fromCache(options, keys);
-    cached?.blobs.forEach((blob, i) => {
-      const key = keys[i] as string;
-      const partition = blob?.partition ?? options.partitionOf(key);
-      if (blob !== null || absent.has(key, now())) found.set(key, { blob, progress: cached.progress.get(partition) });
-    });
+    const cache = await cached.ask(keys);
+    const at = now();
+    for (const key of keys) {
+      const one = cache?.get(key);
+      if (one !== undefined && (one.blob !== null || absent.has(key, at))) found.set(key, one);
+    }
     users.inc({ from: 'cache' }, found.size);
     const missing = keys.filter((key) => !found.has(key));
     if (missing.length === 0) return found;
-    const stored = await options.store.read(missing);
+    const store = await stored.ask(missing);
     users.inc({ from: 'database' }, missing.length);
     const fills: StateWrite[] = [];
-    missing.forEach((key, i) => {
-      const blob = stored.blobs[i] ?? null;
-      const progress = stored.progress.get(blob?.partition ?? options.partitionOf(key));
-      found.set(key, { blob, progress });
-      if (blob === null) absent.add(key, now());
-      else
-        fills.push({
-          key,
-          blob: freshened(blob, progress),
-          last_seen_ms: blob.last_seen === null ? 0 : Date.parse(blob.last_seen),
-        });
-    });
-    if (cached !== undefined && fills.length > 0) {
+    for (const key of missing) {
+      const one = store.get(key) as Found;
+      found.set(key, one);
+      if (one.blob === null) absent.add(key, now());
+      else fills.push(fillOf(key, one.blob, one.progress));
+    }
+    if (cache !== undefined && fills.length > 0) {
       // Nobody waits for it, and nobody misses it.
       options.cache
         .fill(fills, FILL_MS)
         .catch((error: unknown) => options.logger.debug({ err: error }, 'The cache could not be filled.'));
     }
+    return found;
+  };
+  const find = async (keys: readonly string[]): Promise<ReadonlyMap<string, Found>> => {
+    if (keys.length <= USERS_A_READ_MAX) return findSome(keys);
+    const found = new Map<string, Found>();
+    for (let from = 0; from < keys.length; from += USERS_A_READ_MAX)
+      for (const [key, one] of await findSome(keys.slice(from, from + USERS_A_READ_MAX))) found.set(key, one);
     return found;
   };
 
@@ -90,15 +96,43 @@ export function createReads(options: ReadsOptions): Reads {
 }
 
 /** undefined while the cache is down. */
-async function fromCache({ cache, logger }: ReadsOptions, keys: readonly string[]) {
+async function fromCache(
+  { cache, logger, partitionOf }: ReadsOptions,
+  keys: readonly string[],
+): Promise<ReadonlyMap<string, Found> | undefined> {
   try {
-    return await cache.read(keys);
+    const { blobs, progress } = await cache.read(keys);
+    return foundOf(keys, blobs, progress, partitionOf);
   } catch (error) {
     if (!hasCode(error, 'STORE_UNAVAILABLE')) throw error;
     logger.debug({ err: error }, 'The cache cannot be read; the database is.');
     return undefined;
   }
 }
+
+async function fromStore({ store, partitionOf }: ReadsOptions, keys: readonly string[]): Promise<ReadonlyMap<string, Found>> {
+  const { blobs, progress } = await store.read(keys);
+  return foundOf(keys, blobs, progress, partitionOf);
+}
+
+const foundOf = (
+  keys: readonly string[],
+  blobs: readonly (PresenceBlob | null)[],
+  progress: ReadonlyMap<number, Progress>,
+  partitionOf: ReadsOptions['partitionOf'],
+): ReadonlyMap<string, Found> =>
+  new Map(
+    keys.map((key, i) => {
+      const blob = blobs[i] ?? null;
+      return [key, { blob, progress: progress.get(blob?.partition ?? partitionOf(key)) }];
+    }),
+  );
+
+const fillOf = (key: string, blob: PresenceBlob, progress: Progress | undefined): StateWrite => ({
+  key,
+  blob: freshened(blob, progress),
+  last_seen_ms: blob.last_seen === null ? 0 : Date.parse(blob.last_seen),
+});
 
 /** Keys that the database did not know lately. */
 class Absent {
