@@ -17,8 +17,9 @@ import { quantile } from './streams/gateways.ts';
 
 const HELP = `npx tsx bench/online-first.ts [--clients N] [--watch N] [--users N] [--rounds N]
 
-One burst in which each of --users N (default 20000) changes, half of them to offline, told to --clients N (default 5000) who watch
---watch N (default 50) each: told in one go (A) and in two (B), --rounds N (default 3) of each in turn. One JSON line at the end.
+One burst in which each of --users N (default 20000) changes, half of them to offline, told to --clients N (default
+5000) who watch --watch N (default 50) each: told in one go (A) and in two (B), --rounds N (default 3) of each in turn.
+One JSON line at the end.
 `;
 const { values } = parseArgs({
   options: {

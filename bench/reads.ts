@@ -1,6 +1,6 @@
 /**
- * What snapshots of a mass return cost to read (gateway/gathered.ts): subscriptions that come within a few turns, read from a real
- * Redis, each by itself (A) and together (B), in turn.
+ * What snapshots of a mass return cost to read (gateway/gathered.ts): subscriptions that come within a few turns, read
+ * from a real Redis, each by itself (A) and together (B), in turn.
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -15,8 +15,9 @@ import { quantile } from './streams/gateways.ts';
 
 const HELP = `npx tsx bench/reads.ts [--subscriptions N] [--watch N] [--users N] [--turn N] [--rounds N]
 
-Reads --subscriptions N (default 1000) of --watch N users (default 50) among --users N (default 5000), --turn N of them in a turn of
-the loop (default 50), from a Redis of its own: each by itself and together, --rounds N (default 3) of each. One JSON line at the end.
+Reads --subscriptions N (default 1000) of --watch N users (default 50) among --users N (default 5000), --turn N of them
+in a turn of the loop (default 50), from a Redis of its own: each by itself and together, --rounds N (default 3) of each.
+One JSON line at the end.
 `;
 const { values } = parseArgs({
   options: {

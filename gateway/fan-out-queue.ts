@@ -1,8 +1,8 @@
 /**
  * Diffs that were read and are not told yet.
  *
- * **Model.** What came in one turn is told at its end, in order. Where that is more than `ONLINE_FIRST_FROM` changes it is told in
- * two goes, with a turn for the sockets between them: whoever is there first, then who has gone offline. A user's own diffs
+ * **Model.** What came in one turn is told at its end, in order. Where that is more than `ONLINE_FIRST_FROM` changes it is told
+ * in two goes, with a turn for the sockets between them: whoever is there first, then who has gone offline. A user's own diffs
  * keep their order: once one of theirs waits for the second go, so do those that come after it.
  *
  * Until then the feed's positions say more than was told: a cursor that goes to somebody who watches one of those who wait is

@@ -4,9 +4,9 @@
  * **Model.** A watcher is a connection; it watches its own user (their truth), the user's kept list, and what it asked for.
  * A snapshot begins each watch (fan-out-snapshots.ts). Then each diff newer by (epoch, version) than what this
  * connection was last sent of the user goes into the frame of this turn: all batches that came in one turn are
- * one frame a connection, or two where they are very many (fan-out-queue.ts). `from` is what the connection was last sent; a diff that ends there is not sent. A slow
- * reader keeps the newest diff of each user (watchers.ts), and gets it when its socket has room. So does whoever is told
- * faster than `pushRate`: what is held is told as tokens come.
+ * one frame a connection, or two where they are very many (fan-out-queue.ts). `from` is what the connection was last sent; a
+ * diff that ends there is not sent. A slow reader keeps the newest diff of each user (watchers.ts), and gets it when its socket
+ * has room. So does whoever is told faster than `pushRate`: what is held is told as tokens come.
  *
  * A cursor in each frame says up to where the diffs were told, and what was last sent of whom something is withheld. A resume
  * is told by the feed who changed since, and tells them once. Connections that are told nothing get an empty frame with a fresh

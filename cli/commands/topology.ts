@@ -1,4 +1,7 @@
-/** `presence topology`: what a topology's author needs. Reads topology/presence.ts or topology/fan-out.ts, runs nothing, and needs no broker. */
+/**
+ * `presence topology`: what a topology's author needs. Reads topology/presence.ts or topology/fan-out.ts, runs nothing, and needs
+ * no broker.
+ */
 import type { Command } from 'commander';
 import { addDescribe } from './topology/describe.ts';
 import { addLint } from './topology/lint.ts';

@@ -129,7 +129,7 @@ function story(system: System): void {
     for (const { stream } of watchers) stream.close();
   });
 
-  test('who resumes on the other gateway is told once of each user who changed, from what was last sent, and goes on', async () => {
+  test('who resumes on the other gateway is told once of each user who changed, from what was last sent', async () => {
     const users = people(8);
     const [changed, same] = [users.slice(0, 5), users.slice(5)];
     await say(users, 'online');

@@ -1,7 +1,7 @@
 /**
  * Random histories: users change in both views, connections come, watch, stall, are told too fast, break, and resume on another
- * gateway, gateways are killed, the fan-out topology is taken over, and the cache lags. Whatever happens, what a client has been told is the
- * truth in the end, each diff begins where the client is, and versions rise.
+ * gateway, gateways are killed, the fan-out topology is taken over, and the cache lags. Whatever happens, what a client has been
+ * told is the truth in the end, each diff begins where the client is, and versions rise.
  */
 import { afterAll, expect, test } from 'vitest';
 import { silentLogger } from '../../base/logger.ts';

@@ -56,8 +56,8 @@ describe.each(modes)('%s', (mode) => {
     await storm();
     await until(() => since().length > 0);
     expect(since()).toEqual([
-      `diffs: ${bob} online>offline 2, ${eve} offline>online 1, ${cyd} online>busy 2, ${dan} online>offline 2, ${dan} offline>away 3, ` +
-        `${fay} offline>dnd 1`,
+      `diffs: ${bob} online>offline 2, ${eve} offline>online 1, ${cyd} online>busy 2, ${dan} online>offline 2, ` +
+        `${dan} offline>away 3, ${fay} offline>dnd 1`,
     ]);
   });
 

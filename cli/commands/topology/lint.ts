@@ -18,8 +18,8 @@ export function addLint(topology: Command): void {
     .addHelpText(
       'after',
       `
-Each rule has a page: docs/lint.md, docs/fan-out.md. A warning does not change the exit code. Types are checked by the compiler, beside lint:
-npx tsc -p .
+Each rule has a page: docs/lint.md, docs/fan-out.md. A warning does not change the exit code. Types are checked by the
+compiler, beside lint: npx tsc -p .
 
 Examples:
   presence topology lint
