@@ -261,8 +261,11 @@ class WatchedFanOut implements PolicableFanOut, FeedSink {
     await turn();
     this.#flushing = null;
     this.#flush();
-    if (this.#queue.waiting.size === 0) return;
-    await turn();
+    if (this.#queue.isFull) this.#tellRest();
+    else void this.#queue.quiet()?.then(() => this.#tellRest());
+  }
+
+  #tellRest(): void {
     this.#offerAll();
     this.#flush();
   }

@@ -74,6 +74,19 @@ describe.each(modes)('%s', (mode) => {
     expect(cursors).toEqual([false]);
   });
 
+  test('who no longer watches any who wait gets a whole cursor all the same', async () => {
+    const { g } = await begun(5);
+    const zoe = await connect(g, 'zoe');
+    await g.subscribe(zoe, [bob, eve]);
+    const first = zoe.frames.length;
+    zoe.onFrame = () => g.unsubscribe(zoe, [bob]);
+    await storm();
+    await until(() => zoe.frames.length === first + 2);
+    const incomplete = zoe.frames.slice(first).map(({ cursor }) => decodeCursor(cursor).incomplete);
+    expect(incomplete).toEqual([true, false]);
+    expect(lines(zoe).slice(first)).toEqual([`diffs: ${eve} offline>online 1`, 'diffs: ']);
+  });
+
   test('a cursor from between the goes does not leap over who went offline', async () => {
     const { g, ada, since } = await begun(5);
     await storm();
