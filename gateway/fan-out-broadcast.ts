@@ -64,8 +64,8 @@ class BroadcastFeed implements Feed {
     return this.#recents.newest(key, view);
   }
 
-  isBehind(key: string, view: View, cached: Presence): boolean {
-    if (this.#recents.newest(key, view) !== undefined) return false;
+  isBehind(key: string, view: View, cached: Presence | null): boolean {
+    if (cached === null || this.#recents.newest(key, view) !== undefined) return false;
     const fresh = cached.fresh_at === null ? Number.NEGATIVE_INFINITY : Date.parse(cached.fresh_at);
     return fresh < this.#recents.heldSince(this.#partitionOf(key));
   }

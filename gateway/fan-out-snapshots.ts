@@ -117,8 +117,13 @@ export class Snapshots {
   }
 
   async #correct(watcher: Watcher, behind: ReadonlyMap<string, boolean>): Promise<void> {
-    const keys = [...behind.keys()];
-    if (watcher.gone || keys.length === 0) return;
+    if (watcher.gone) return;
+    const keys: string[] = [];
+    // Where no answer of the cache would do it is not asked: when many come back at once, it would be for all of them, each second.
+    for (const [key, marked] of behind)
+      if (this.#isBehind(watcher, key, null)) this.#remember(watcher, key, marked);
+      else keys.push(key);
+    if (keys.length === 0) return;
     const read = await this.#read(watcher, keys);
     if (watcher.gone) return;
     const wrong: { readonly key: string; readonly presence: Presence }[] = [];
@@ -206,7 +211,7 @@ export class Snapshots {
     return { ...presence, state: sent.state, ...versionOf(sent) };
   }
 
-  #isBehind(watcher: Watcher, key: string, cached: Presence): boolean {
+  #isBehind(watcher: Watcher, key: string, cached: Presence | null): boolean {
     return this.#options.feed.isBehind(key, watcher.view(key), cached);
   }
 

@@ -14,8 +14,8 @@ export const KEEP_MS = 300_000 + 60_000 + 10_000;
 export interface Known {
   /** The newest diff of a user in a view, where one is known. */
   newest(key: string, view: View): Recent | undefined;
-  /** What the cache says may lack changes that are not known here. */
-  isBehind(key: string, view: View, cached: Presence): boolean;
+  /** What the cache says may lack changes that are not known here. null: it may, whatever the cache says. */
+  isBehind(key: string, view: View, cached: Presence | null): boolean;
   /** What the cache says tells of a change whose diff has not come here yet. */
   isAhead(key: string, view: View, cached: Presence): boolean;
 }
