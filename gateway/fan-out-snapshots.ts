@@ -119,7 +119,7 @@ export class Snapshots {
   async #correct(watcher: Watcher, behind: ReadonlyMap<string, boolean>): Promise<void> {
     if (watcher.gone) return;
     const keys: string[] = [];
-    // Where no answer of the cache would do it is not asked: when many come back at once, it would be for all of them, each second.
+    // Where no answer of the cache would do it is not asked: after a mass return it would be for everybody, each second.
     for (const [key, marked] of behind)
       if (this.#isBehind(watcher, key, null)) this.#remember(watcher, key, marked);
       else keys.push(key);
