@@ -73,6 +73,13 @@ function inlined(schema: JsonSchema): Json {
   return JSON.parse(JSON.stringify(rest).replaceAll('#/$defs/', '#/components/schemas/')) as Json;
 }
 
+/** A shape that has a name comes as a reference to itself, with the shape beside it. */
+function component(schema: z.ZodType): readonly [name: string, Json] {
+  const name = schema.meta()?.id as string;
+  const { $defs, ...rest } = schemaOf(schema, 'output') as { $defs?: Record<string, JsonSchema> } & JsonSchema;
+  return [name, inlined($defs?.[name] ?? rest)];
+}
+
 const camelCase = (path: string): string => path.replace(/[^A-Za-z]+(\w)/g, (_, letter: string) => letter.toUpperCase());
 
 function operationOf(route: AnyRoute): Json {
@@ -145,7 +152,7 @@ export function openApiDocument(): Json {
     paths,
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
-      schemas: Object.fromEntries(named.map((schema) => [schema.meta()?.id as string, inlined(schemaOf(schema, 'output'))])),
+      schemas: Object.fromEntries(named.map(component)),
     },
   };
 }

@@ -136,7 +136,7 @@ function readBody(route: AnyRoute, bytes: Buffer, head: Head): unknown {
 }
 
 /** Lists are comma-separated in a query. */
-function readQuery(schema: z.ZodType, query: string): unknown {
+export function readQuery(schema: z.ZodType, query: string): unknown {
   const parameters: Record<string, unknown> = { ...parseQuery(query) };
   for (const name of listsOf(schema)) {
     if (typeof parameters[name] === 'string') parameters[name] = parameters[name].split(',');

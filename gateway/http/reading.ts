@@ -59,10 +59,11 @@ const queryPresence = route({
 /** What `next` holds: the first page's bounds, so that a window does not move while it is paged, and the store's cursor. */
 type Bounds = { readonly key: string; readonly from: number; readonly to: number; readonly cursor: string };
 
-const encodeCursor = (bounds: Bounds): string =>
+export const encodeCursor = (bounds: Bounds): string =>
   Buffer.from(JSON.stringify([bounds.key, bounds.from, bounds.to, bounds.cursor])).toString('base64url');
 
-function decodeCursor(cursor: string, key: string): Bounds {
+/** Throws Problem bad_input for what is none, or of another user. */
+export function decodeCursor(cursor: string, key: string): Bounds {
   const garbled = new Problem('bad_input', 'The cursor is not one that this endpoint gave for this user.', {
     errors: [{ detail: 'is not one of ours', parameter: 'cursor' }],
   });

@@ -1,10 +1,16 @@
 /**
- * Rubbish, shaped and shapeless, through real sockets: the process lives, what is refused is refused as the contract
- * says, and what is well is served afterwards. A failure prints fast-check's seed and path; run it again with
- * `FC_SEED=<seed> npx vitest run test/gateway/fuzz.test.ts`.
+ * Rubbish, shaped and shapeless: through the parsers in process (fuzz/properties.ts; `npm run fuzz` runs more of them), and
+ * through real sockets, where the process lives, what is refused is refused as the contract says and changes nothing, and what
+ * is well is served afterwards. A failure prints seed and path, and the command that repeats it; of those through sockets run again
+ * with `FC_SEED=<seed> npx vitest run test/gateway/fuzz.test.ts`.
  */
+import { Ajv } from 'ajv';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openApiDocument } from '../../gateway/openapi.ts';
+import { parseFrame } from '../../gateway/ws/parse-frame.ts';
+import { anyBody, anyFrame, anyQuery } from './fuzz/grammar.ts';
+import { failureOf, properties } from './fuzz/properties.ts';
 import { Client, type Rig, raw, startRig } from './harness.ts';
 
 const run = (numRuns: number) => ({
@@ -12,30 +18,22 @@ const run = (numRuns: number) => ({
   ...(process.env.FC_SEED === undefined ? {} : { seed: Number(process.env.FC_SEED) }),
 });
 
+describe('parsers', () => {
+  test.each(properties)('$name', { timeout: 120_000 }, async ({ name, property }) => {
+    expect(failureOf(name, await fc.check(property, run(2_000)))).toBeNull();
+  });
+});
+
 let rig: Rig;
 beforeAll(async () => {
-  rig = await startRig({ rate: { rate: 100_000, burst: 100_000 } });
+  const fast = { rate: 100_000, burst: 100_000 };
+  rig = await startRig({ rate: fast, queryRate: fast });
 });
 afterAll(() => rig.close());
 
-const words = ['hello', 'heartbeat', 'subscribe', 'unsubscribe', 'resume', 'goodbye', 'token', '__proto__', 'toString'];
-const keys = ['type', 'device_id', 'session_id', 'seq', 'state', 'source', 'ack', 'user_ids', 'cursor', 'token', 'traceparent'];
-const value = fc.oneof(
-  fc.jsonValue({ maxDepth: 3 }),
-  fc.constantFrom('online', 'offline', 'invisible', 'app', 'd1', 0, 2 ** 53, -1, true, ['a', 'b'], [''], null),
-);
-const shaped = fc
-  .tuple(fc.constantFrom(...words), fc.dictionary(fc.constantFrom(...keys), value, { maxKeys: 6 }))
-  .map(([type, fields]) => JSON.stringify({ ...fields, type }));
-const frame = fc.oneof(
-  { weight: 6, arbitrary: shaped },
-  { weight: 1, arbitrary: fc.string() },
-  { weight: 1, arbitrary: fc.uint8Array().map((bytes) => Buffer.from(bytes)) },
-);
-
-test('frames: each is taken or answered with an error, and the connection is kept', async () => {
+test('frames: each is taken or answered with an error, and the connection is kept', { timeout: 60_000 }, async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(frame, { minLength: 1, maxLength: 20 }), async (frames) => {
+    fc.asyncProperty(fc.array(anyFrame, { minLength: 1, maxLength: 20 }), async (frames) => {
       const client = await new Client(rig.url, { as: 'dev:fuzz' }).ready();
       for (const one of frames) client.say(one);
       // Frames are handled in order: when this is answered, so were all of them.
@@ -48,8 +46,41 @@ test('frames: each is taken or answered with an error, and the connection is kep
         expect(['bad_frame', 'unknown_type', 'bad_input', 'bad_token', 'hello_first']).toContain(code);
       client.socket.terminate();
     }),
-    run(40),
+    run(60),
   );
+});
+
+const isRefused = (frame: string | Buffer): boolean => {
+  const bytes = Buffer.from(frame as string);
+  const binary = typeof frame !== 'string';
+  return 'code' in parseFrame(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer, binary);
+};
+
+test('what is refused changes nothing: no signal, no kept list, no override, no watch', { timeout: 60_000 }, async () => {
+  const user = 'fuzz-refused';
+  const client = await new Client(rig.url, { as: `dev:${user}` }).ready();
+  const { schemas } = (openApiDocument() as { components: { schemas: { Problem: object } } }).components;
+  const isProblem = new Ajv({ strict: false }).compile({ ...schemas.Problem, components: { schemas } });
+  const acts = ['POST /presence/heartbeat', 'POST /presence/override', 'PUT /presence/subscriptions'] as const;
+  await fc.assert(
+    fc.asyncProperty(anyFrame.filter(isRefused), fc.constantFrom(...acts), anyBody, anyQuery, async (frame, act, body, query) => {
+      client.say(frame);
+      expect(await client.next('error')).toMatchObject({ code: expect.stringMatching(/^(bad_frame|unknown_type|bad_input)$/) });
+      const [method = '', path = ''] = act.split(' ');
+      // No JSON ends so, whatever came before.
+      const bytes = Buffer.concat([body, Buffer.from('{')]);
+      const answer = await rig.fetch(path, { method, as: `dev:${user}`, body: new Uint8Array(bytes) });
+      expect([answer.status, isProblem(await answer.json())]).toEqual([400, true]);
+      const read = await rig.fetch(`/presence/history?${query.replaceAll('#', '')}`, { as: `dev:${user}` });
+      expect([200, 400, 403, 414]).toContain(read.status);
+      if (read.status !== 200) expect(isProblem(await read.json())).toBe(true);
+    }),
+    run(200),
+  );
+  expect(await rig.signals(user)).toEqual([]);
+  expect(rig.gateway.parts.fanOut.interest(user)).toEqual([]);
+  expect(client.frames.filter(({ type }) => type !== 'welcome')).toEqual([]);
+  client.socket.terminate();
 });
 
 const line = fc.oneof(

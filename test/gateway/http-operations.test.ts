@@ -100,6 +100,13 @@ describe('/openapi.json', () => {
       components: { schemas: Record<string, unknown> };
     };
 
+  test('every reference in it leads to a shape, not to itself', async () => {
+    const all = await document();
+    const names = [...JSON.stringify(all).matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map((match) => match[1] ?? '');
+    expect(names.length).toBeGreaterThan(3);
+    for (const name of names) expect(all.components.schemas[name], name).toMatchObject({ type: 'object' });
+  });
+
   test('has every route of the contract, and each route what it takes and answers', async () => {
     const { openapi, paths, components } = await document();
     expect(openapi).toBe('3.1.0');
