@@ -1,8 +1,8 @@
 /**
  * Rubbish, shaped and shapeless: through the parsers in process (fuzz/properties.ts; `npm run fuzz` runs more of them), and
- * through real sockets, where the process lives, what is refused is refused as the contract says and changes nothing, and what
- * is well is served afterwards. A failure prints seed and path, and the command that repeats it; of those through sockets run again
- * with `FC_SEED=<seed> npx vitest run test/gateway/fuzz.test.ts`.
+ * through real sockets, where the process lives, what is refused is refused as the contract says and changes nothing, and
+ * what is well is served afterwards. A failure prints seed and path, and the command that repeats it; of those through sockets
+ * run again with `FC_SEED=<seed> npx vitest run test/gateway/fuzz.test.ts`.
  */
 import { Ajv } from 'ajv';
 import fc from 'fast-check';

@@ -1,7 +1,7 @@
 /**
- * `npm run fuzz -- --runs 100000 [--seed S] [--only NAME] [--path P]`: the parsers under so many cases of each property (the tests
- * run a few thousand). `--only` takes the properties whose names hold that text. Exit 1 if one fails; each failure says how to
- * repeat it, down to the smallest case.
+ * `npm run fuzz -- --runs 100000 [--seed S] [--only NAME] [--path P]`: the parsers under so many cases of each property (the
+ * tests run a few thousand). `--only` takes the properties whose names hold that text. Exit 1 if one fails; each failure says
+ * how to repeat it, down to the smallest case.
  */
 import { parseArgs } from 'node:util';
 import fc from 'fast-check';
