@@ -35,7 +35,9 @@ describe('A reader that stands still', () => {
   test('a socket that is not read costs the newest state of each user; the steps that it gets have no gap', {
     timeout: 120_000,
   }, async () => {
-    const rig = await startRig({ slowBytes: 64 * 1024, slowBytesMax: 64 * 1024 * 1024 });
+    // Told as fast as it comes: tokens would keep the socket from filling.
+    const pushRate = { rate: 1_000_000, burst: 1_000_000 };
+    const rig = await startRig({ slowBytes: 64 * 1024, slowBytesMax: 64 * 1024 * 1024, pushRate });
     ends.push(() => rig.close());
     const users = Array.from({ length: 20 }, (_, n) => `watched-${n}`);
     const slow = await new Client(rig.url).ready();
