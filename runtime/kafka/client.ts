@@ -102,6 +102,15 @@ export class Connection {
     this.#coordinators.clear();
   }
 
+  /**
+   * Begins anew on fresh sockets: a broker answers one connection's requests in order, so behind one that it has not answered
+   * all others wait.
+   */
+  async reset(): Promise<void> {
+    this.forget();
+    if (!this.closed) await this.cluster.disconnect().catch(() => {});
+  }
+
   /** Throws LOG_MISMATCH for a topic that is not there, kafkajs's errors for the rest. */
   async prepare(topics: readonly string[]): Promise<void> {
     await this.cluster.connect();

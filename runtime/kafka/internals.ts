@@ -22,6 +22,8 @@ export interface WireRequest<T> {
   };
   readonly response: { decode(payload: Buffer): Promise<T>; parse(data: T): Promise<T> };
   readonly logResponseError?: boolean;
+  /** ms; default: as the cluster was made with. */
+  readonly requestTimeout?: number;
 }
 
 interface PartitionResult {
@@ -47,24 +49,6 @@ export interface Broker {
   readonly nodeId: number;
   readonly connectionPool: { send<T>(request: WireRequest<T>): Promise<T> };
   disconnect(): Promise<void>;
-  joinGroup(request: {
-    groupId: string;
-    memberId: string;
-    sessionTimeout: number;
-    rebalanceTimeout: number;
-    groupProtocols: readonly { readonly name: string; readonly metadata: Buffer }[];
-  }): Promise<{
-    readonly generationId: number;
-    readonly leaderId: string;
-    readonly memberId: string;
-    readonly members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[];
-  }>;
-  syncGroup(request: {
-    groupId: string;
-    generationId: number;
-    memberId: string;
-    groupAssignment: readonly { readonly memberId: string; readonly memberAssignment: Buffer }[];
-  }): Promise<{ readonly memberAssignment: Buffer }>;
   heartbeat(request: { groupId: string; groupGenerationId: number; memberId: string }): Promise<unknown>;
   leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
   offsetFetch(request: {
@@ -198,6 +182,46 @@ function metadataOf(topics: readonly string[]): WireRequest<unknown> {
     response: { decode: load('kafkajs/src/protocol/requests/metadata/v5/response.js').decode, parse: async (data) => data },
   };
 }
+
+export interface JoinRequest {
+  readonly groupId: string;
+  /** Empty: a new member. */
+  readonly memberId: string;
+  readonly sessionTimeout: number;
+  readonly rebalanceTimeout: number;
+  readonly groupProtocols: readonly { readonly name: string; readonly metadata: Buffer }[];
+}
+
+export interface Joined {
+  readonly generationId: number;
+  readonly leaderId: string;
+  readonly memberId: string;
+  readonly members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[];
+}
+
+/**
+ * Answered once everybody has joined, or after `rebalanceTimeout`. A new member is refused first, with an id to ask with
+ * (KIP-394): `memberIdOf` says it. kafkajs's own call keeps that id to itself, so that an answer which is lost leaves a member
+ * in the group whom nobody is.
+ */
+export const joinGroup = (request: JoinRequest): WireRequest<Joined> =>
+  load('kafkajs/src/protocol/requests/joinGroup/index.js').protocol({ version: 5 })({ protocolType: 'consumer', ...request });
+
+export const memberIdOf = (error: unknown): string | null =>
+  error instanceof Error && error.name === 'KafkaJSMemberIdRequired' ? (error as Error & { memberId: string }).memberId : null;
+
+export interface SyncRequest {
+  readonly groupId: string;
+  readonly generationId: number;
+  readonly memberId: string;
+  readonly groupAssignment: readonly { readonly memberId: string; readonly memberAssignment: Buffer }[];
+}
+
+/** Answered once the leader has assigned; kafkajs's own call waits for that no longer than for anything else. */
+export const syncGroup = (request: SyncRequest, requestTimeout: number): WireRequest<{ readonly memberAssignment: Buffer }> => ({
+  ...load('kafkajs/src/protocol/requests/syncGroup/index.js').protocol({ version: 3 })({ groupInstanceId: null, ...request }),
+  requestTimeout,
+});
 
 /** By connection: kafkajs's own, which knows TLS. */
 export const socketFactory = (): ISocketFactory => load('kafkajs/src/network/socketFactory.js')() as ISocketFactory;

@@ -18,14 +18,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GroupOptions, TopicPartition } from '../../ports/log.ts';
 import { assign, type GroupMember, isOverdue } from '../assign.ts';
-import { AssignerProtocol, type Client, type Connection } from './client.ts';
+import { AssignerProtocol, type Client, type Connection, sendTo } from './client.ts';
 import { typeOf } from './errors.ts';
+import { type Broker, type Joined, joinGroup, memberIdOf, syncGroup } from './internals.ts';
 
 const PROTOCOL = 'presence-cooperative';
 /** After so long without a beat the coordinator gives a member up, where no other time is asked for. */
 export const SESSION_MS = 6_000;
 const BEATS_A_SESSION = 6;
 const REBALANCE_MS = 10_000;
+/** For the leader's assignment: it may have been lost, which the coordinator notices after a session. */
+const SYNC_MS = 15_000;
 const RETRY_MS = 200;
 
 export interface MembershipOptions {
@@ -190,30 +193,45 @@ export class Membership {
       topics: [...topics],
       userData: Buffer.from(JSON.stringify(claim)),
     });
-    const joined = await coordinator.joinGroup({
-      groupId: group,
-      memberId: this.#memberId,
-      sessionTimeout: this.#session_ms,
-      rebalanceTimeout: REBALANCE_MS,
-      groupProtocols: [{ name: PROTOCOL, metadata }],
-    });
+    const joined = await this.#askToJoin(coordinator, metadata);
     const follows = joined.generationId === this.#generation + 1;
     this.#memberId = joined.memberId;
     this.#generation = joined.generationId;
     this.#answered = performance.now();
     const leads = joined.leaderId === joined.memberId;
-    const synced = await coordinator.syncGroup({
-      groupId: group,
-      generationId: joined.generationId,
-      memberId: joined.memberId,
-      groupAssignment: leads ? await this.#assign(joined.members) : [],
-    });
+    const groupAssignment = leads ? await this.#assign(joined.members) : [];
+    const { generationId, memberId } = joined;
+    const synced = await sendTo(coordinator, syncGroup({ groupId: group, generationId, memberId, groupAssignment }, SYNC_MS));
     const decoded = AssignerProtocol.MemberAssignment.decode(synced.memberAssignment);
     const assigned = Object.entries(decoded?.assignment ?? {}).flatMap(([topic, partitions]) =>
       partitions.map((partition) => ({ topic, partition })),
     );
     this.#answered = performance.now();
     return { follows, assigned, standby: readJson(decoded?.userData, { standby: [], awaited: [] }) };
+  }
+
+  /**
+   * A new member is given an id first. It is kept, so that whoever gets no answer in time asks again as the same member: as another,
+   * the group would wait for the first, and for one more with each attempt.
+   */
+  async #askToJoin(coordinator: Broker, metadata: Buffer): Promise<Joined> {
+    const ask = (): Promise<Joined> =>
+      sendTo(
+        coordinator,
+        joinGroup({
+          groupId: this.#options.options.group,
+          memberId: this.#memberId,
+          sessionTimeout: this.#session_ms,
+          rebalanceTimeout: REBALANCE_MS,
+          groupProtocols: [{ name: PROTOCOL, metadata }],
+        }),
+      );
+    return ask().catch((error: unknown) => {
+      const given = memberIdOf(error);
+      if (given === null) throw error;
+      this.#memberId = given;
+      return ask();
+    });
   }
 
   /** As the leader: who gets what, without what another living member has still to give up. */
@@ -271,7 +289,8 @@ export class Membership {
       this.#client.logger.warn({ error, group }, 'A consumer is not in its group; it joins again until it is.');
     }
     this.#down = true;
-    this.connection.forget();
+    if (isLost(error)) this.connection.forget();
+    else await this.connection.reset();
     if (isLost(error) || this.#expired) {
       // Nobody knows who has them now.
       if (isLost(error)) this.#memberId = '';

@@ -6,6 +6,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { hasCode } from '../../base/errors.ts';
 import { silentLogger } from '../../base/logger.ts';
@@ -100,6 +101,33 @@ await describeWith('The Kafka log through a bad network', ['kafka'], ({ kafka })
     },
     40_000,
   );
+
+  // As another member each time, it would be waited for as often as it has asked: with a few of them a group never comes to rest.
+  test('who gets no answer to their joining asks again as the same member', { timeout: 60_000 }, async () => {
+    const name = await topic(direct);
+    const group = randomUUID();
+    const consume = () => log.consume({ group, topics: [name], onBatch: async () => {} });
+    // So that the coordinator is ready: then a first request is answered with the id to join with, a second one joins.
+    await (await consume()).close();
+    let joins = 0;
+    proxy.faults = ({ api }) => (api === 'JoinGroup' && ++joins === 2 ? 'cut' : undefined);
+    const admin = new Kafka({ brokers: [kafka], logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    const members = new Set<string>();
+    let joined = false;
+    const joining = consume().finally(() => {
+      joined = true;
+    });
+    while (!joined) {
+      const { groups } = await admin.describeGroups([group]);
+      for (const { memberId } of groups[0]?.members ?? []) members.add(memberId);
+      await sleep(50);
+    }
+    await admin.disconnect();
+    await (await joining).close();
+    expect(joins).toBeGreaterThan(2);
+    expect(members.size).toBe(1);
+  });
 
   test('a send that was given up and is given again as it was is written once; what follows is not taken for it', async () => {
     const name = await topic(direct);
