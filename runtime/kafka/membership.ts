@@ -211,8 +211,8 @@ export class Membership {
   }
 
   /**
-   * A new member is given an id first. It is kept, so that whoever gets no answer in time asks again as the same member: as another,
-   * the group would wait for the first, and for one more with each attempt.
+   * A new member is given an id first. It is kept, so that whoever gets no answer in time asks again as the same member: as
+   * another, the group would wait for the first, and for one more with each attempt.
    */
   async #askToJoin(coordinator: Broker, metadata: Buffer): Promise<Joined> {
     const ask = (): Promise<Joined> =>
