@@ -1,19 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { random } from '../processors/swarm.ts';
 import { PartitionImage } from './image.ts';
 
 const SEEDS = Number(process.env.SEEDS ?? (process.env.SEED === undefined ? 24 : 1));
 const FIRST = Number(process.env.SEED ?? 1);
-
-/** Mulberry32. */
-function random(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 const contents = (image: PartitionImage): Map<string, string> => {
   const found = new Map<string, string>();

@@ -6,6 +6,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { Input } from '../processors/stage.ts';
+import { random as seeded } from '../processors/swarm.ts';
 import type { Diff, Route, RoutedDelivery, State, UserState } from '../schemas/generated.ts';
 import { fanOut } from './fan-out.ts';
 import type { JoinedPartition } from './kit/joined-partition.ts';
@@ -17,16 +18,6 @@ const seeds =
 const again = (seed: number) => `repeat: SEED=${seed} npx vitest run topology/fan-out.laws.test.ts`;
 const users = ['ada', 'bob', 'cyd', 'dan', 'eve'];
 const states: readonly State[] = ['dnd', 'busy', 'online', 'away', 'offline'];
-
-function mulberry(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 type Entry = { readonly of: 'diff'; readonly input: Input<Diff> } | { readonly of: 'route'; readonly input: Input<Route> };
 
@@ -217,7 +208,7 @@ class Gateway {
 
 describe('the fan-out topology', () => {
   test.each(seeds.slice(0, 12).map((seed) => ({ seed })))('cuts change nothing in what is said (seed $seed)', ({ seed }) => {
-    const random = mulberry(seed);
+    const random = seeded(seed);
     const world = new World(random);
     const gateways = ['g1', 'g2', 'g3'].map((id) => new Gateway(id));
     const busy = random() < 0.5 ? 0.5 : 3;
@@ -247,7 +238,7 @@ describe('the fan-out topology', () => {
   });
 
   test.each(seeds.map((seed) => ({ seed })))('takeovers lose nothing (seed $seed)', ({ seed }) => {
-    const random = mulberry(seed);
+    const random = seeded(seed);
     const world = new World(random);
     const gateways = ['g1', 'g2', 'g3'].map((id) => new Gateway(id));
     let one = fanOut.processor(0);

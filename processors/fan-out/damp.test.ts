@@ -1,5 +1,6 @@
 /** Who flaps is told of at most twice a minute, the newest always, and soon enough. Time is the stamps of what comes. */
 import { describe, expect, test } from 'vitest';
+import { random as seeded } from '../swarm.ts';
 import { minutes } from '../time.ts';
 import { damp } from './damp.ts';
 import { tell } from './flow.ts';
@@ -87,7 +88,7 @@ describe('when somebody flaps', () => {
 
 test('whatever the flapping: two a minute at most, the newest always, at most 31 s late, versions rising (seeds)', () => {
   for (let seed = 1; seed <= 40; seed++) {
-    const random = mulberry(seed);
+    const random = seeded(seed);
     const stage = made();
     const last = { version: 0, at: 0 };
     const times: number[] = [];
@@ -231,13 +232,3 @@ test('who has nothing to wait for is forgotten after a minute', () => {
   mark(stage, 75);
   expect(stage.one.entries()).toBe(0);
 });
-
-function mulberry(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

@@ -11,23 +11,13 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { hasCode } from '../../base/errors.ts';
 import { silentLogger } from '../../base/logger.ts';
 import type { Log, LogTransactions } from '../../ports/log.ts';
+import { random as seeded } from '../../processors/swarm.ts';
 import { createKafkaLog } from '../../runtime/log-kafka.ts';
 import { type Exchange, type Fault, type KafkaProxy, kafkaProxy } from '../proxy/kafka-proxy.ts';
 import { describeWith } from '../stack/suite.ts';
 import { codeOf, eventually, readAll, record, textOf, topic } from './log.kit.ts';
 
 const SEED = Number(process.env.SEED ?? 1 + Math.floor(Math.random() * 1e6));
-
-/** mulberry32 */
-function dice(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** One of these apis' requests in `every` goes wrong, in one of all ways. */
 function at(apis: readonly string[], every: number, roll: () => number): (exchange: Exchange) => Fault {
@@ -60,7 +50,7 @@ await describeWith('The Kafka log through a bad network', ['kafka'], ({ kafka })
   test(`a producer's records are written once each, in order, whatever answers are lost (SEED=${SEED})`, async () => {
     const name = await topic(direct, { partitions: 2 });
     const producer = await log.producer();
-    proxy.faults = at(['Produce'], 3, dice(SEED));
+    proxy.faults = at(['Produce'], 3, seeded(SEED));
     const sent = Array.from({ length: 150 }, (_, i) => String(i));
     const answers = await Promise.all(
       sent.map((value, i) =>
@@ -181,7 +171,7 @@ await describeWith('The Kafka log through a bad network', ['kafka'], ({ kafka })
     const transactional = await patient.transactions(randomUUID());
     await transactional.fence();
     const apis = ['AddPartitionsToTxn', 'Produce', 'AddOffsetsToTxn', 'TxnOffsetCommit', 'EndTxn'];
-    proxy.faults = at(apis, 6, dice(SEED));
+    proxy.faults = at(apis, 6, seeded(SEED));
     const values = Array.from({ length: 60 }, (_, i) => String(i));
     for (const [i, value] of values.entries()) await commitOnce(transactional, name, value, group, i + 1);
     proxy.faults = () => undefined;
@@ -275,7 +265,7 @@ await describeWith('The Kafka log through a bad network', ['kafka'], ({ kafka })
 
   test(`readers see every record in order through broken connections and lost answers (SEED=${SEED})`, async () => {
     const name = await topic(direct, { partitions: 2 });
-    const roll = dice(SEED);
+    const roll = seeded(SEED);
     const group = randomUUID();
     const [consumed, followed]: [string[][], string[][]] = [
       [[], []],
@@ -341,7 +331,7 @@ await describeWith('The Kafka log through a bad network', ['kafka'], ({ kafka })
         { topic: name, records: Array.from({ length: 1_000 }, () => ({ key: 'k', value: Buffer.alloc(1_000) })) },
       ]);
     }
-    proxy.faults = at(['Fetch', 'ListOffsets', 'Metadata'], 8, dice(SEED));
+    proxy.faults = at(['Fetch', 'ListOffsets', 'Metadata'], 8, seeded(SEED));
     expect((await readAll(log, name)).map(({ offset }) => offset)).toEqual([...Array(10_000).keys()]);
   });
 });

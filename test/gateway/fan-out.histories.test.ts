@@ -7,6 +7,7 @@ import { afterAll, expect, test } from 'vitest';
 import { silentLogger } from '../../base/logger.ts';
 import { createFanOut, type FanOutMode } from '../../gateway/fan-out.ts';
 import type { FanOut, PolicableFanOut } from '../../gateway/parts.ts';
+import { random as seeded } from '../../processors/swarm.ts';
 import type { JoinedRunner } from '../../runtime/joined.ts';
 import type { Diff, State } from '../../schemas/generated.ts';
 import type { DiffView, Presence } from '../../schemas/presence.ts';
@@ -77,7 +78,7 @@ class Client {
 test.each(modes.flatMap((mode) => seeds.map((seed) => ({ mode, seed }))))(
   '$mode: every picture is the truth in the end, no diff comes twice (seed $seed)',
   async ({ mode, seed }) => {
-    const random = mulberry(seed);
+    const random = seeded(seed);
     const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
     // Some histories have no resumes, some no slow readers: what is rare must not hide behind what is common.
     const odds = {
@@ -217,13 +218,3 @@ test.each(modes.flatMap((mode) => seeds.map((seed) => ({ mode, seed }))))(
     expect(clients.reduce((sum, { diffs }) => sum + diffs, 0)).toBeGreaterThan(0);
   },
 );
-
-function mulberry(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { silentLogger } from '../../base/logger.ts';
 import { createOutbox, type GatewayOutbox } from '../../gateway/outbox.ts';
 import type { SignalDraft } from '../../gateway/parts.ts';
+import { random as seeded } from '../../processors/swarm.ts';
 import type { Signal } from '../../schemas/generated.ts';
 import { topicNames } from '../../schemas/topics.ts';
 import { expectLedgerClosed } from './ledger.ts';
@@ -179,7 +180,7 @@ describe('outbox', () => {
   test('random hellos, goodbyes, silences and cancellations: every marker agrees with a naive reading of the log', async () => {
     const on = await bench({ partitions: 3 });
     const outbox = await outboxOn(on, { markerEvery_ms: 5 });
-    const random = mulberry(Number(process.env.SEED ?? 7));
+    const random = seeded(Number(process.env.SEED ?? 7));
     const sending: Promise<unknown>[] = [];
     for (let i = 0; i < 600; i++) {
       const user = `u${Math.floor(random() * 12)}`;
@@ -278,13 +279,3 @@ describe('outbox', () => {
     ).toEqual([1]);
   });
 });
-
-function mulberry(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
