@@ -8,12 +8,10 @@ import type { StageSpec } from '../../processors/stage.ts';
 import { setting } from './describe-text.ts';
 import type { JoinedSystemSpec } from './joined-describe.ts';
 import { identity } from './plan/chain.ts';
-import { type Change, compatible, type Draft, equal, migration, pairs } from './plan/change.ts';
+import { type Change, compatible, type Draft, equal, migration, pairs, summaryOf } from './plan/change.ts';
 import { type Incompatibility, schemas } from './plan/schemas.ts';
 import { topics } from './plan/topics.ts';
 import type { Plan } from './plan.ts';
-
-const severity = ['compatible', 'migration', 'rebuild'] as const;
 
 export function planJoined(before: JoinedSystemSpec, after: JoinedSystemSpec, incompatibility: Incompatibility): Plan {
   const changes = [
@@ -24,15 +22,10 @@ export function planJoined(before: JoinedSystemSpec, after: JoinedSystemSpec, in
     ...topics(owning(before), owning(after)),
     ...schemas(before, after, incompatibility),
   ];
-  const verdict = severity[Math.max(0, ...changes.map((change) => severity.indexOf(change.verdict)))] ?? 'compatible';
-  const unique = (names: readonly string[]): readonly string[] => [...new Set(names)];
   return {
     before: `${before.name}@${before.version}`,
     after: `${after.name}@${after.version}`,
-    verdict,
-    changes,
-    stores: unique(changes.flatMap((change) => change.stores)),
-    topics: unique(changes.flatMap((change) => change.topics)),
+    ...summaryOf(changes),
     // Signals become diffs elsewhere.
     sameDiffs: true,
     notes: [],

@@ -4,7 +4,7 @@
  * is the plan's.
  */
 import { identity, source, stages } from './plan/chain.ts';
-import type { Change, Verdict } from './plan/change.ts';
+import { type Change, summaryOf, type Verdict } from './plan/change.ts';
 import { type Incompatibility, schemas } from './plan/schemas.ts';
 import { sinks } from './plan/sinks.ts';
 import { topics } from './plan/topics.ts';
@@ -27,8 +27,6 @@ export interface Plan {
   readonly notes: readonly string[];
 }
 
-const severity: readonly Verdict[] = ['compatible', 'migration', 'rebuild'];
-
 /** `before` may lack topics and schemas: then they are not compared, and a note says so. */
 export function plan(before: TopologySpec, after: SystemSpec, incompatibility: Incompatibility): Plan {
   const { topics: known = [], schemas: read = [] } = before as Partial<SystemSpec>;
@@ -46,24 +44,19 @@ export function plan(before: TopologySpec, after: SystemSpec, incompatibility: I
     ...topics(old, after),
     ...schemas(old, after, incompatibility),
   ];
-  const verdict = severity[Math.max(0, ...changes.map((change) => severity.indexOf(change.verdict)))] as Verdict;
+  const summary = summaryOf(changes);
   const notes: string[] = [];
   if (read.length === 0)
     notes.push('The other spec has no schemas, and only the topology’s own topics: the rest was not compared.');
-  if (verdict === 'rebuild' && after.version <= before.version)
+  if (summary.verdict === 'rebuild' && after.version <= before.version)
     notes.push(
       `A rebuild makes another state: raise the version to ${before.version + 1}, so that partition records say which it is.`,
     );
   return {
     before: `${before.name}@${before.version}`,
     after: `${after.name}@${after.version}`,
-    verdict,
-    changes,
-    stores: unique(changes.flatMap((change) => change.stores)),
-    topics: unique(changes.flatMap((change) => change.topics)),
+    ...summary,
     sameDiffs: changes.every((change) => change.sameDiffs),
     notes,
   };
 }
-
-const unique = (names: readonly string[]): readonly string[] => [...new Set(names)];

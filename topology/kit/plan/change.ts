@@ -66,3 +66,15 @@ export function pairs<T>(
     ...before.filter((one) => !kept.has(key(one))).map((one) => [one, null] as const),
   ];
 }
+
+const severity: readonly Verdict[] = ['compatible', 'migration', 'rebuild'];
+
+/** What changes come to: the worst verdict (compatible if there is none), and all stores and topics touched, each once. */
+export const summaryOf = (changes: readonly Change[]) => ({
+  verdict: severity[Math.max(0, ...changes.map((change) => severity.indexOf(change.verdict)))] as Verdict,
+  changes,
+  stores: unique(changes.flatMap((change) => change.stores)),
+  topics: unique(changes.flatMap((change) => change.topics)),
+});
+
+const unique = (names: readonly string[]): readonly string[] => [...new Set(names)];
