@@ -19,6 +19,7 @@ import type { Diff, UserState } from '../schemas/generated.ts';
 import { topicNames } from '../schemas/topics.ts';
 import { fanOut as topology } from '../topology/fan-out.ts';
 import { topicSpecs } from '../topology/topics.ts';
+import { quantile } from './streams/gateways.ts';
 import { Client } from './streams/unwired-client.ts';
 
 const HELP = `npm run bench:routes -- [--clients N] [--watch N] [--among N] [--gateways N] [--within S] [--changed SHARE]
@@ -133,11 +134,9 @@ async function come(
   const answered_s = (performance.now() - began) / 1_000;
   const { user, system } = process.cpuUsage(cpu);
   const [routes, deliveries] = await Promise.all(topics.map((topic, i) => written(log, topic, ends[i] as readonly number[])));
-  waits.sort((a, b) => a - b);
-  const quantile = (q: number): number => Math.round(waits[Math.min(waits.length - 1, Math.floor(waits.length * q))] ?? 0);
   return {
     ...{ all_came_s: round(all_came_s), answered_s: round(answered_s), cpu_s: round((user + system) / 1e6) },
-    ...{ wait_ms_p50: quantile(0.5), wait_ms_p99: quantile(0.99), routes, deliveries },
+    ...{ wait_ms_p50: Math.round(quantile(waits, 0.5)), wait_ms_p99: Math.round(quantile(waits, 0.99)), routes, deliveries },
   };
 }
 const round = (value: number): number => Math.round(value * 100) / 100;

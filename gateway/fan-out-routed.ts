@@ -22,9 +22,8 @@ import type { RoutedDelivery, Told } from '../schemas/generated.ts';
 import type { Presence } from '../schemas/presence.ts';
 import { routedKey, topicNames } from '../schemas/topics.ts';
 import type { Cursor } from './cursor.ts';
-import type { FanOutOptions } from './fan-out.ts';
+import type { FanOutOptions } from './fan-out-options.ts';
 import { changedSince, type Feed, type FeedSink, KEEP_MS, type ResumeOptions, unknownSent } from './feed.ts';
-import { keyPartition } from './key-partition.ts';
 import { newer, Recent, sees, type View } from './recent-diffs.ts';
 import { type Answer, PartitionRoutes, type RoutedUser } from './routes.ts';
 import type { Place } from './watchers.ts';
@@ -112,7 +111,7 @@ class RoutedFeed implements Feed {
   }
 
   placeBelow(key: string, offset: number): Place {
-    return { partition: keyPartition(key, this.#partitions.length), offset: offset - 1 };
+    return { partition: partitionOf(key, this.#partitions.length), offset: offset - 1 };
   }
 
   watched(key: string, isWatched: boolean): void {
@@ -164,7 +163,7 @@ class RoutedFeed implements Feed {
         resolve();
       };
       for (const key of keys) {
-        const since = cursor.withheld.has(key) ? null : (cursor.positions[keyPartition(key, this.#partitions.length)] as number);
+        const since = cursor.withheld.has(key) ? null : (cursor.positions[partitionOf(key, this.#partitions.length)] as number);
         if (since === -1) {
           unsaid.push(key);
           continue;
@@ -284,7 +283,7 @@ class RoutedFeed implements Feed {
     // Answers all lack a beginning or none does.
     if (answers.some(({ from }) => from === null)) return false;
     const last = answer === undefined ? null : (this.newest(key, view) ?? null);
-    const below = cursor.positions[keyPartition(key, this.#partitions.length)] as number;
+    const below = cursor.positions[partitionOf(key, this.#partitions.length)] as number;
     tell({ key, sent: unknownSent(answer?.from ?? null, below), last });
     return true;
   }
@@ -316,7 +315,7 @@ class RoutedFeed implements Feed {
   }
 
   #of(key: string): PartitionRoutes {
-    return this.#partitions[keyPartition(key, this.#partitions.length)] as PartitionRoutes;
+    return this.#partitions[partitionOf(key, this.#partitions.length)] as PartitionRoutes;
   }
 
   #user(key: string): RoutedUser | undefined {

@@ -35,8 +35,6 @@ import type { Connection, ListChange, PolicableFanOut } from './parts.ts';
 import { type Recent, type Sent, sees } from './recent-diffs.ts';
 import { isNews, type Watcher, Watchers, Why } from './watchers.ts';
 
-export type { FanOutMode, FanOutOptions } from './fan-out-options.ts';
-
 /** A connection told nothing for this long gets a fresh cursor. */
 export const CURSOR_EVERY_MS = 60_000;
 /** How often slow readers are asked whether they have room, and throttled ones whether they have tokens. */

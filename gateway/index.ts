@@ -15,7 +15,7 @@ import { createAuditQueue } from './audit-queue.ts';
 import { createAuthenticator } from './auth.ts';
 import { type CertificateWatch, watchCertificate } from './certificates.ts';
 import { createDevices } from './devices.ts';
-import type { FanOutMode } from './fan-out.ts';
+import type { FanOutMode } from './fan-out-options.ts';
 import { URL_LIMIT_BYTES } from './http/call.ts';
 import { Origins } from './http/origins.ts';
 import { loadPages, type Pages } from './http/pages.ts';

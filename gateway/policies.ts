@@ -1,6 +1,7 @@
 /** Chooses the policy, and puts the fan-out under it: with everyone in the tenant allowed, nothing stands in between. */
 import type { Audit } from './audit.ts';
-import { createFanOut, type FanOutMode, type FanOutOptions } from './fan-out.ts';
+import { createFanOut } from './fan-out.ts';
+import type { FanOutMode, FanOutOptions } from './fan-out-options.ts';
 import type { Connection, FanOut, Reads } from './parts.ts';
 import { askerOf, PolicedFanOut } from './policed.ts';
 import { type CustomPolicy, claimPolicy, contactsPolicy, customPolicy, maySee, type WatchPolicy } from './policy.ts';

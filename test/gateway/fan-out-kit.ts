@@ -1,7 +1,8 @@
 /** A fan-out in either mode over a small world, and how what it sends is read: for suites that run in both. */
 import { afterEach, beforeEach } from 'vitest';
 import { silentLogger } from '../../base/logger.ts';
-import { createFanOut, type FanOutMode, type FanOutOptions } from '../../gateway/fan-out.ts';
+import { createFanOut } from '../../gateway/fan-out.ts';
+import type { FanOutMode, FanOutOptions } from '../../gateway/fan-out-options.ts';
 import type { FanOut, PolicableFanOut } from '../../gateway/parts.ts';
 import type { JoinedRunner } from '../../runtime/joined.ts';
 import type { Diff } from '../../schemas/generated.ts';

@@ -5,7 +5,8 @@
  */
 import { afterAll, expect, test } from 'vitest';
 import { silentLogger } from '../../base/logger.ts';
-import { createFanOut, type FanOutMode } from '../../gateway/fan-out.ts';
+import { createFanOut } from '../../gateway/fan-out.ts';
+import type { FanOutMode } from '../../gateway/fan-out-options.ts';
 import type { FanOut, PolicableFanOut } from '../../gateway/parts.ts';
 import { random as seeded } from '../../processors/swarm.ts';
 import type { JoinedRunner } from '../../runtime/joined.ts';
